@@ -1,0 +1,72 @@
+"""``python -m guest_agent.agent SETTINGS``: run the agent until it is told to stop.
+
+Its start and its end are the machine's: a prepared server is started with it,
+and stopped cleanly on SIGTERM. Killed outright, it leaves the server running.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from guest_agent.agent import settings as settings_file
+from guest_agent.agent.manager import Manager
+from guest_agent.agent.service import Desk, Service
+from guest_agent.agent.settings import AgentSettings
+from guest_agent.contract.errors import GuestError
+from guest_agent.datastores.driver import Driver, Place
+from guest_agent.sealing import ReplayGuard
+from guest_agent.toolkit.files import make_folder
+
+log = logging.getLogger("guest_agent")
+
+
+def load_driver(settings: AgentSettings, place: Place) -> Driver:
+    """The driver of the datastore's package: ``<package>.driver.build(place)``."""
+    driver: Driver = importlib.import_module(f"{settings.driver}.driver").build(place)
+    return driver
+
+
+def main(path: Path) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    settings = settings_file.load(path)
+    place = Place(
+        instance=settings.instance,
+        address=settings.address,
+        port=settings.database_port,
+        volume=Path(settings.volume),
+        local=make_folder(Path(settings.local), 0o711),
+        secret=settings.secret,
+        server_user=settings.server_user,
+    )
+    manager = Manager(settings.datastore, load_driver(settings, place), place)
+    desk = Desk(settings.instance, settings.key, manager.methods(), ReplayGuard())
+    service = Service((settings.address, settings.port), desk)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: threading.Thread(target=service.shutdown).start())
+    log.info("agent of %s listens on %s:%d", settings.instance, settings.address, settings.port)
+    threading.Thread(target=_boot, args=(manager,), daemon=True).start()
+    service.serve_forever(poll_interval=0.5)
+    manager.stop()
+    log.info("agent of %s ends", settings.instance)
+
+
+def _boot(manager: Manager) -> None:
+    try:
+        manager.boot()
+    except GuestError as error:
+        log.error("the server did not start at boot: %s", error.message)
+
+
+def run() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: gitrove-guest-agent SETTINGS.json")
+    main(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,375 @@
+"""The base manager: what every datastore's guest does in the same way.
+
+It keeps the prepare marks (mitaka-datastore-manager-refactor), the ledger of
+what is managed, one change at a time, and the way back from a configuration
+that the server refuses. The methods named in ``METHODS`` are the contract with
+the control plane; each may be repeated.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from guest_agent import __version__
+from guest_agent.agent import ledger as ledgers
+from guest_agent.agent.ledger import Ledger, Login
+from guest_agent.contract import messages, report
+from guest_agent.contract.errors import BadConfiguration, GuestError, Refused, TryLater
+from guest_agent.datastores.driver import Account, Driver, Place, Schema
+from guest_agent.toolkit.files import make_folder, used_bytes, write_atomically
+
+
+class Manager:
+    """One instance's manager. *datastore* is the name under which its driver was loaded."""
+
+    def __init__(self, datastore: str, driver: Driver, place: Place) -> None:
+        self._datastore = datastore
+        self._driver = driver
+        self._place = place
+        self._changing = threading.Lock()
+        self._busy = ""
+        marks = make_folder(place.volume / ".gitrove")
+        self._started_mark = marks / "prepare.start"
+        self._ended_mark = marks / "prepare.end"
+        self._fault_mark = marks / "prepare.fault"
+        self._ledger_path = marks / "ledger.json"
+
+    def methods(self) -> dict[str, Callable[..., Any]]:
+        """The callable methods by their name on the wire."""
+        return {name: getattr(self, name) for name in METHODS}
+
+    def boot(self) -> None:
+        """Start the server of an instance that was prepared, as a machine does when it boots."""
+        if self._ended_mark.exists() and not self._driver.process.running():
+            with self._change("boot"):
+                self._driver.start()
+
+    # -- reading ------------------------------------------------------------
+
+    def ping(self) -> str:
+        return "pong"
+
+    def observe(self) -> report.Report:
+        prepared = self._ended_mark.exists()
+        common: dict[str, Any] = {
+            "instance": self._place.instance,
+            "datastore": self._datastore,
+            "prepared": prepared,
+            "busy": self._busy,
+            "agent_version": __version__,
+            "message_version": messages.VERSION,
+        }
+        if not prepared:
+            return report.Report(
+                status=self._status_before_prepared(), fault=self._fault(), **common
+            )
+        book = ledgers.load(self._ledger_path)
+        used = used_bytes(self._place.volume)
+        if not self._driver.process.running() or not self._driver.answers():
+            configuration = self._configuration(book, {})
+            return report.Report(
+                status=report.STOPPED, configuration=configuration, volume_used=used, **common
+            )
+        overrides = self._driver.files.read_overrides()
+        schemas, accounts = self._driver.schemas(), self._driver.accounts()
+        return report.Report(
+            status=report.RUNNING,
+            version=self._driver.version(),
+            databases=[self._database(schema, book) for schema in schemas],
+            users=[self._user(account, book) for account in accounts],
+            lost=_lost(book, schemas, accounts),
+            root=self._root(book),
+            configuration=self._configuration(book, self._driver.effective(sorted(overrides))),
+            volume_used=used,
+            **common,
+        )
+
+    # -- life ---------------------------------------------------------------
+
+    def prepare(self, memory_mib: int, configuration: dict[str, str]) -> None:
+        """Bring the database into being, once. Data that was prepared before is kept as it is."""
+        with self._change("prepare"):
+            try:
+                self._prepare(memory_mib, configuration)
+            except GuestError as error:
+                write_atomically(self._fault_mark, error.message)
+                raise
+            self._fault_mark.unlink(missing_ok=True)
+
+    def _prepare(self, memory_mib: int, configuration: dict[str, str]) -> None:
+        self._write_configuration(memory_mib, configuration)
+        if not self._ended_mark.exists():
+            if self._place.data.exists() and not self._started_mark.exists():
+                raise Refused("the volume holds data that no prepare of gitrove began")
+            write_atomically(self._started_mark, "")
+            self._driver.stop()
+            shutil.rmtree(self._place.data, ignore_errors=True)
+            self._driver.initialise()
+        self._driver.start()
+        self._keep_as_good()
+        write_atomically(self._ended_mark, "")
+
+    def start(self) -> None:
+        with self._change("start"):
+            self._start_or_take_back()
+
+    def restart(self) -> None:
+        """Stop and start the server. Raises BadConfiguration when it ran only as it was before."""
+        with self._change("restart"):
+            self._driver.stop()
+            self._start_or_take_back()
+
+    def stop(self) -> None:
+        with self._change("stop"):
+            self._driver.stop()
+
+    def _start_or_take_back(self) -> None:
+        try:
+            self._driver.start()
+        except GuestError as error:
+            self._driver.stop()
+            if not self._driver.files.take_back():
+                raise
+            self._driver.start()
+            raise BadConfiguration(
+                "the server did not start with its new configuration; the previous one is back",
+                error.details or error.message,
+            ) from error
+        self._keep_as_good()
+
+    def _keep_as_good(self) -> None:
+        self._driver.files.keep_as_good()
+        self._note_accepted(sorted(self._driver.files.read_overrides()))
+        with self._ledger() as book:
+            book.pending = []
+
+    # -- configuration ------------------------------------------------------
+
+    def configure(
+        self, memory_mib: int, configuration: dict[str, str], defaults: dict[str, str]
+    ) -> None:
+        """Write base and overrides, and make live what can be; the rest waits for a restart.
+
+        *defaults* are what parameters return to that are no longer overridden.
+        """
+        with self._change("configure"):
+            before = ledgers.load(self._ledger_path)
+            self._write_configuration(memory_mib, configuration)
+            if not self._driver.process.running():
+                return
+            live = self._driver.apply_live(defaults | configuration)
+            self._note_accepted([name for name in live if name in configuration])
+            changed = {n for n, v in configuration.items() if before.written.get(n) != v}
+            waiting = (changed | set(defaults)) - set(live)
+            if before.memory_mib != memory_mib:
+                waiting.add("memory")
+            with self._ledger() as book:
+                book.pending = sorted(waiting.union(before.pending))
+
+    def _write_configuration(self, memory_mib: int, configuration: dict[str, str]) -> None:
+        with self._ledger() as book:
+            book.memory_mib = memory_mib
+            book.written = configuration
+        self._driver.files.write_base(self._driver.render(memory_mib))
+        self._driver.files.write_overrides(configuration)
+
+    def _note_accepted(self, names: list[str]) -> None:
+        written = self._driver.files.read_overrides()
+        effective = self._driver.effective(names)
+        with self._ledger() as book:
+            for name in names:
+                book.accepted[name] = [written[name], effective.get(name, "")]
+
+    def _configuration(self, book: Ledger, effective: dict[str, str]) -> report.Configuration:
+        def as_written(name: str, value: str) -> str:
+            written, made_of_it = book.accepted.get(name, [value, value])
+            return written if value == made_of_it else value
+
+        overrides = self._driver.files.read_overrides()
+        return report.Configuration(
+            file=overrides,
+            file_drifted=overrides != book.written,
+            restart_required=book.pending,
+            in_effect={name: as_written(name, value) for name, value in effective.items()},
+            base_drifted=self._driver.files.base_drifted(),
+            memory_mib=book.memory_mib,
+        )
+
+    # -- databases and users --------------------------------------------------
+
+    def create_database(self, name: str, character_set: str = "", collation: str = "") -> None:
+        with self._change("create_database"):
+            with self._ledger() as book:
+                book.databases = sorted({*book.databases, name})
+            self._driver.create_schema(Schema(name, character_set, collation))
+
+    def drop_database(self, name: str) -> None:
+        with self._change("drop_database"):
+            self._driver.drop_schema(name)
+            with self._ledger() as book:
+                book.databases = [each for each in book.databases if each != name]
+
+    def create_user(
+        self, name: str, host: str, password: str, fingerprint: str, grants: dict[str, list[str]]
+    ) -> None:
+        """Make the login, or take over one that exists, with this password and these grants."""
+        with self._change("create_user"):
+            with self._ledger() as book:
+                book.users.setdefault(_key(name, host), Login())
+            self._driver.create_account(name, host, password)
+            self._driver.set_grants(name, host, grants)
+            self._remember_password(name, host, fingerprint)
+            self._remember_grants(name, host, grants)
+
+    def set_password(self, name: str, host: str, password: str, fingerprint: str) -> None:
+        with self._change("set_password"):
+            self._driver.set_password(name, host, password)
+            self._remember_password(name, host, fingerprint)
+
+    def set_grants(self, name: str, host: str, grants: dict[str, list[str]]) -> None:
+        with self._change("set_grants"):
+            self._driver.set_grants(name, host, grants)
+            self._remember_grants(name, host, grants)
+
+    def rename_user(
+        self, name: str, host: str, new_name: str, new_host: str, password: str, fingerprint: str
+    ) -> None:
+        """Rename a login. The password goes with it, for servers that forget it on a rename."""
+        with self._change("rename_user"):
+            with self._ledger() as book:
+                login = book.users.get(_key(name, host), Login())
+                book.users.setdefault(_key(new_name, new_host), login)
+            if self._find(name, host):
+                self._driver.rename_account(name, host, new_name, new_host)
+            self._driver.set_password(new_name, new_host, password)
+            with self._ledger() as book:
+                book.users.pop(_key(name, host), None)
+            self._remember_password(new_name, new_host, fingerprint)
+
+    def drop_user(self, name: str, host: str) -> None:
+        with self._change("drop_user"):
+            self._driver.drop_account(name, host)
+            with self._ledger() as book:
+                book.users.pop(_key(name, host), None)
+
+    def enable_root(self, password: str, fingerprint: str) -> None:
+        with self._change("enable_root"):
+            with self._ledger() as book:
+                book.root_ever_enabled = True
+            self._driver.enable_root(password)
+            account = self._driver.root()
+            with self._ledger() as book:
+                book.root = Login(fingerprint, account.verifier if account else "")
+
+    def disable_root(self) -> None:
+        """Remove the login; that it was ever enabled stays on record (liberty-root-disable)."""
+        with self._change("disable_root"):
+            self._driver.disable_root()
+            with self._ledger() as book:
+                book.root = Login()
+
+    # -- pieces -------------------------------------------------------------
+
+    def _status_before_prepared(self) -> str:
+        if self._fault():
+            return report.FAILED
+        return report.PREPARING if self._started_mark.exists() else report.NEW
+
+    def _fault(self) -> str:
+        return self._fault_mark.read_text() if self._fault_mark.exists() else ""
+
+    def _database(self, schema: Schema, book: Ledger) -> report.Database:
+        managed = schema.name in book.databases
+        return report.Database(schema.name, managed, schema.character_set, schema.collation)
+
+    def _user(self, account: Account, book: Ledger) -> report.User:
+        login = book.users.get(_key(account.name, account.host))
+        return report.User(
+            name=account.name,
+            host=account.host,
+            managed=login is not None,
+            grants=login.grants if login and login.made_of_it == account.grants else account.grants,
+            fingerprint=login.fingerprint if login else "",
+            password_drifted=bool(login and login.verifier != account.verifier),
+            grants_drifted=bool(login and login.made_of_it != account.grants),
+        )
+
+    def _root(self, book: Ledger) -> report.Root:
+        account = self._driver.root()
+        return report.Root(
+            enabled=account is not None,
+            ever_enabled=book.root_ever_enabled or account is not None,
+            fingerprint=book.root.fingerprint,
+            password_drifted=account is not None and book.root.verifier != account.verifier,
+        )
+
+    def _find(self, name: str, host: str) -> Account | None:
+        wanted = (name, host)
+        return next((a for a in self._driver.accounts() if (a.name, a.host) == wanted), None)
+
+    def _remember_password(self, name: str, host: str, fingerprint: str) -> None:
+        account = self._find(name, host)
+        with self._ledger() as book:
+            login = book.users.setdefault(_key(name, host), Login())
+            login.fingerprint = fingerprint
+            login.verifier = account.verifier if account else ""
+
+    def _remember_grants(self, name: str, host: str, grants: dict[str, list[str]]) -> None:
+        account = self._find(name, host)
+        with self._ledger() as book:
+            login = book.users.setdefault(_key(name, host), Login())
+            login.grants = grants
+            login.made_of_it = account.grants if account else {}
+
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
+        book = ledgers.load(self._ledger_path)
+        yield book
+        ledgers.save(book, self._ledger_path)
+
+    @contextmanager
+    def _change(self, method: str) -> Iterator[None]:
+        if not self._changing.acquire(timeout=5):
+            raise TryLater(f"the guest is busy with {self._busy or 'another change'}")
+        try:
+            self._busy = method
+            yield
+        except OSError as error:
+            raise GuestError(f"{method}: {error.strerror}: {error.filename}") from error
+        finally:
+            self._busy = ""
+            self._changing.release()
+
+
+METHODS = (
+    "ping",
+    "observe",
+    "prepare",
+    "start",
+    "stop",
+    "restart",
+    "configure",
+    "create_database",
+    "drop_database",
+    "create_user",
+    "set_password",
+    "set_grants",
+    "rename_user",
+    "drop_user",
+    "enable_root",
+    "disable_root",
+)
+
+
+def _lost(book: Ledger, schemas: list[Schema], accounts: list[Account]) -> list[str]:
+    databases = set(book.databases) - {each.name for each in schemas}
+    users = set(book.users) - {_key(each.name, each.host) for each in accounts}
+    return [*(f"database {n}" for n in sorted(databases)), *(f"user {n}" for n in sorted(users))]
+
+
+def _key(name: str, host: str) -> str:
+    return f"{name}@{host}"

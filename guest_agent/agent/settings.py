@@ -1,0 +1,34 @@
+"""What the agent is told at boot: who it is, its key, and where things are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from guest_agent.contract import messages
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """The agent's settings file, JSON, readable by the agent's user alone.
+
+    ``driver`` is the dotted package of the datastore; ``key`` opens and seals
+    messages; ``secret`` is the password of the agent's own database login.
+    """
+
+    instance: str
+    datastore: str
+    driver: str
+    key: str
+    secret: str
+    address: str
+    database_port: int
+    volume: str
+    local: str
+    server_user: str = ""
+    port: int = messages.PORT
+
+
+def load(path: Path) -> AgentSettings:
+    return AgentSettings(**json.loads(path.read_text()))

@@ -1,0 +1,126 @@
+"""What a driver does for the agent: the primitives of one database server.
+
+The agent adds what all datastores share: prepare marks, the ledger of what is
+managed, taking back a configuration that the server refuses. Every method may
+be repeated; creating what exists and dropping what is gone succeed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from guest_agent.toolkit.configuration import ConfigurationFiles
+from guest_agent.toolkit.files import make_folder
+from guest_agent.toolkit.processes import ServerProcess
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one instance lives: its address, its folders, and who runs the server.
+
+    ``volume`` is the mounted data volume and travels with the data; ``local``
+    belongs to the server and is rebuilt with it. ``secret`` is the password of
+    the agent's own login. An empty ``server_user`` means the agent's own user.
+    """
+
+    instance: str
+    address: str
+    port: int
+    volume: Path
+    local: Path
+    secret: str
+    server_user: str = ""
+
+    @property
+    def data(self) -> Path:
+        return self.volume / "data"
+
+    @property
+    def runtime(self) -> Path:
+        """Sockets and scratch files; the server's user owns it."""
+        return self.local / "runtime"
+
+    def make_folders(self) -> None:
+        """The folders that the server's user needs, with nothing open to others."""
+        make_folder(self.volume, 0o711, self.server_user)
+        make_folder(self.data, 0o700, self.server_user)
+        make_folder(self.runtime, 0o700, self.server_user)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A login as the server has it; ``verifier`` is the server's own digest of the password."""
+
+    name: str
+    host: str
+    grants: dict[str, list[str]]
+    verifier: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A database as the server has it."""
+
+    name: str
+    character_set: str = ""
+    collation: str = ""
+
+
+class Driver(Protocol):
+    """The primitives. All raise GuestError, or TryLater while the server cannot answer."""
+
+    files: ConfigurationFiles
+    process: ServerProcess
+
+    def initialise(self) -> None:
+        """Make an empty data directory; called only where there is none, or an unfinished one."""
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+
+    def stop(self) -> None: ...
+
+    def answers(self) -> bool:
+        """Whether the server answers the agent's own login."""
+
+    def version(self) -> str: ...
+
+    def render(self, memory_mib: int) -> str:
+        """The base configuration for an instance with that much memory."""
+
+    def effective(self, names: list[str]) -> dict[str, str]:
+        """The values in effect of the parameters in *names*; unknown names are left out."""
+
+    def apply_live(self, values: dict[str, str]) -> list[str]:
+        """Make what can change in the running server take effect, and name it."""
+        ...
+
+    def schemas(self) -> list[Schema]:
+        """The databases, without the server's own."""
+
+    def create_schema(self, schema: Schema) -> None: ...
+
+    def drop_schema(self, name: str) -> None: ...
+
+    def accounts(self) -> list[Account]:
+        """The logins, without the server's own, the agent's own and root."""
+
+    def create_account(self, name: str, host: str, password: str) -> None: ...
+
+    def drop_account(self, name: str, host: str) -> None: ...
+
+    def rename_account(self, name: str, host: str, new_name: str, new_host: str) -> None: ...
+
+    def set_password(self, name: str, host: str, password: str) -> None: ...
+
+    def set_grants(self, name: str, host: str, grants: dict[str, list[str]]) -> None:
+        """Make *grants* exactly what the login has."""
+
+    def root(self) -> Account | None:
+        """The administrator's login, if it is enabled."""
+
+    def enable_root(self, password: str) -> None: ...
+
+    def disable_root(self) -> None: ...

@@ -1,0 +1,1 @@
+"""MariaDB: definition, hints and driver."""

@@ -1,0 +1,1 @@
+"""Redis: definition, hints and driver."""

@@ -1,0 +1,1 @@
+"""What every driver needs of the operating system: files, processes, configuration."""
