@@ -1,0 +1,1 @@
+"""The desired state: models, a loader that keeps positions, one Git revision as specs."""

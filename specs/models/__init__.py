@@ -1,0 +1,18 @@
+"""One frozen model per kind."""
+
+from __future__ import annotations
+
+from specs.models.configuration_group import ConfigurationGroup
+from specs.models.datastore import Datastore
+from specs.models.document import Document
+from specs.models.instance import Instance
+from specs.models.quota import Quota
+
+KINDS: dict[str, type[Document]] = {
+    "Datastore": Datastore,
+    "Instance": Instance,
+    "ConfigurationGroup": ConfigurationGroup,
+    "Quota": Quota,
+}
+
+__all__ = ["KINDS", "ConfigurationGroup", "Datastore", "Document", "Instance", "Quota"]

@@ -1,0 +1,99 @@
+"""Kind Instance: one database server with its volume, databases and users."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from specs.models.document import Document, Model, Name
+from specs.models.secret import SecretRef
+
+
+class DatastoreRef(Model):
+    """Which database software, and which version of it."""
+
+    name: Name
+    version: str | None = Field(
+        default=None, description="Default: the datastore's default version."
+    )
+
+
+class Volume(Model):
+    """The data volume. A larger size extends it; it never shrinks."""
+
+    size: int = Field(ge=1, le=65536, description="GiB.")
+    type: str | None = Field(default=None, description="Default: the cloud's default type.")
+
+
+class Database(Model):
+    """A database on the server."""
+
+    name: str
+    character_set: str | None = None
+    collation: str | None = None
+
+
+class Grant(Model):
+    """What a user may do on one database, or everywhere (``*``)."""
+
+    database: str = "*"
+    privileges: list[str] = Field(default_factory=lambda: ["ALL"], min_length=1)
+
+
+class User(Model):
+    """A login. ``formerName`` renames one that exists."""
+
+    name: str
+    host: str | None = Field(
+        default=None, description="Where it may connect from; default anywhere."
+    )
+    former_name: str | None = None
+    password: SecretRef = Field(default_factory=SecretRef)
+    grants: list[Grant] = Field(default_factory=list)
+
+
+class Root(Model):
+    """The server's administrator login for users; off by default."""
+
+    enabled: bool = False
+    password: SecretRef = Field(default_factory=SecretRef)
+
+
+class Lifecycle(Model):
+    """What may and may not happen to the resource as a whole."""
+
+    prevent_destroy: bool = Field(
+        default=False, description="Refuse every plan that would delete or replace it."
+    )
+    allow_replace: bool = Field(
+        default=False, description="Allow changes that only a new, empty instance can make."
+    )
+    create_empty: bool = Field(
+        default=False, description="Make it anew, empty, if it existed and is missing."
+    )
+
+
+class InstanceSpec(Model):
+    """The wished state of one instance."""
+
+    datastore: DatastoreRef
+    flavor: str
+    volume: Volume
+    availability_zone: str | None = None
+    configuration: Name | None = Field(default=None, description="A ConfigurationGroup's name.")
+    restart_policy: Literal["automatic", "manual"] = Field(
+        default="automatic",
+        description="Whether a change that waits for a restart restarts the server.",
+    )
+    databases: list[Database] = Field(default_factory=list)
+    users: list[User] = Field(default_factory=list)
+    root: Root = Field(default_factory=Root)
+    lifecycle: Lifecycle = Field(default_factory=Lifecycle)
+
+
+class Instance(Document):
+    """One database server."""
+
+    kind: Literal["Instance"]
+    spec: InstanceSpec

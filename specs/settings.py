@@ -1,0 +1,103 @@
+"""``gitrove.yaml`` at the root of a repository: clouds, journal, policy, defaults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from specs.models.document import Model, Name
+
+FILE_NAME = "gitrove.yaml"
+
+
+class FlavorSettings(Model):
+    """A size of the local or simulated cloud."""
+
+    vcpus: int = Field(default=1, ge=1)
+    ram: int = Field(ge=64, description="MiB.")
+
+
+class ZoneSettings(Model):
+    """An availability zone of the local cloud, and the hosts in it by name."""
+
+    hosts: list[Name] = Field(min_length=1)
+
+
+def _flavors() -> dict[str, FlavorSettings]:
+    sizes = {"tiny": 256, "small": 512, "medium": 1024, "large": 2048}
+    return {name: FlavorSettings(vcpus=1, ram=ram) for name, ram in sizes.items()}
+
+
+def _zones() -> dict[str, ZoneSettings]:
+    return {"az1": ZoneSettings(hosts=["host1", "host2"]), "az2": ZoneSettings(hosts=["host3"])}
+
+
+class CloudSettings(Model):
+    """One cloud. ``state`` and ``network`` are the local cloud's; both have defaults."""
+
+    driver: Literal["local", "simulated"]
+    state: str | None = Field(
+        default=None, description="Folder for servers and volumes; relative to the repository."
+    )
+    network: str | None = Field(default=None, description="Addresses to use, inside 127.0.0.0/8.")
+    flavors: dict[str, FlavorSettings] = Field(default_factory=_flavors)
+    volume_types: list[str] = Field(default_factory=lambda: ["standard", "fast"], min_length=1)
+    zones: dict[str, ZoneSettings] = Field(default_factory=_zones, min_length=1)
+
+
+class JournalSettings(Model):
+    """Where runs, faults and history are kept."""
+
+    url: str | None = Field(default=None, description="A SQLAlchemy URL; default: SQLite.")
+
+
+class ActorSettings(Model):
+    """What one person may do: roles, and the projects they hold them in (``*`` is every one)."""
+
+    roles: list[str] = Field(default_factory=lambda: ["member"])
+    projects: list[str] = Field(default_factory=lambda: ["*"])
+
+
+class PolicySettings(Model):
+    """Rules and guardrails."""
+
+    rules: str | None = Field(default=None, description="An oslo.policy file.")
+    actors: dict[str, ActorSettings] = Field(
+        default_factory=dict, description="By user name; empty: whoever runs gitrove is admin."
+    )
+    max_destroy_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of a project that one plan may destroy."
+    )
+
+
+class Defaults(Model):
+    """What documents may leave out."""
+
+    project: Name = "default"
+    cloud: Name | None = Field(default=None, description="Default: the only cloud.")
+
+
+class Settings(Model):
+    """The whole file."""
+
+    api_version: Literal["gitrove/v1"]
+    kind: Literal["Settings"]
+    paths: list[str] = Field(
+        default_factory=lambda: ["."], description="Folders that hold specs, from the root."
+    )
+    clouds: dict[Name, CloudSettings] = Field(min_length=1)
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    defaults: Defaults = Field(default_factory=Defaults)
+    concurrency: int = Field(default=8, ge=1, le=256, description="Actions at the same time.")
+
+    def cloud_name(self) -> str:
+        """The cloud to use. Raises ValueError."""
+        if self.defaults.cloud:
+            if self.defaults.cloud not in self.clouds:
+                raise ValueError(f'defaults.cloud "{self.defaults.cloud}" is not under clouds')
+            return self.defaults.cloud
+        if len(self.clouds) > 1:
+            raise ValueError("there are several clouds; name one under defaults.cloud")
+        return next(iter(self.clouds))
