@@ -1,0 +1,1 @@
+"""Pure planning: Desired and Observed in, a Plan out; no I/O, no clock, no chance."""

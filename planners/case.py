@@ -1,0 +1,127 @@
+"""One instance, as wished and as found: what every pass looks at, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from guest_agent.contract.report import Report
+from planners import observed as seen
+from planners.identity import instance_id
+from planners.observed import Flavor, Observed, Port, Record, Server, Volume
+from planners.plan import Change, Impact, Note, Obstacle, Verb
+from planners.steps import AnyStep, SecretSource
+from specs.desired import Address, Offer
+from specs.models import Instance
+from specs.models.secret import SecretRef
+
+
+class SecretMissing(Exception):
+    """The source of a password cannot be read; the text names the source, not the secret."""
+
+
+class Fingerprints(Protocol):
+    """Tells passwords apart without showing them."""
+
+    def fingerprint(self, instance: str, login: str, source: SecretSource) -> str:
+        """A keyed digest of the password. Raises SecretMissing."""
+        ...
+
+
+class Found(NamedTuple):
+    """What exists of one address. ``report`` is None while the guest does not answer."""
+
+    servers: list[Server]
+    volumes: list[Volume]
+    ports: list[Port]
+
+    @property
+    def server(self) -> Server | None:
+        return self.servers[0] if self.servers else None
+
+    @property
+    def volume(self) -> Volume | None:
+        return self.volumes[0] if self.volumes else None
+
+    @property
+    def port(self) -> Port | None:
+        return self.ports[0] if self.ports else None
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.servers or self.volumes or self.ports)
+
+    @property
+    def id(self) -> str:
+        """The managed id that the pieces carry; empty when nothing exists."""
+        for pieces in (self.servers, self.volumes, self.ports):
+            for piece in pieces:
+                return str(piece.metadata.get(seen.ID, ""))
+        return ""
+
+
+NOTHING = Found([], [], [])
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all cases share."""
+
+    flavors: Mapping[str, Flavor]
+    observed: Observed
+    fingerprints: Fingerprints
+    group_values: Mapping[Address, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One wished instance beside what was found of it. ``id`` is the one it has, or will get."""
+
+    address: Address
+    wanted: Instance
+    offer: Offer
+    found: Found
+    report: Report | None
+    record: Record
+    id: str
+    world: World
+
+    @property
+    def memory(self) -> int:
+        """MiB of the wished flavor; 0 while the cloud does not list it."""
+        flavor = self.world.flavors.get(self.wanted.spec.flavor)
+        return flavor.ram if flavor else 0
+
+    @property
+    def configuration(self) -> Mapping[str, str]:
+        """The wished parameters in canonical form."""
+        group = self.wanted.spec.configuration
+        if group is None:
+            return {}
+        return self.world.group_values.get(Address(self.address.project, group), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An action before it has a place in the graph."""
+
+    item: str
+    verb: Verb
+    step: AnyStep
+    reason: str
+    impact: Impact = Impact.NONE
+    changes: list[Change] = field(default_factory=list)
+
+
+Answer = Iterator[Draft | Note | Obstacle]
+
+
+def next_id(address: Address, record: Record) -> str:
+    """The id of the life that begins now, or that was begun and interrupted."""
+    lives = record.incarnation + 1 if record.deleted else record.incarnation
+    return instance_id(address.project, address.name, lives)
+
+
+def secret_source(ref: SecretRef) -> SecretSource:
+    return SecretSource(ref.rotation, ref.from_env or "", ref.from_file or "")

@@ -1,0 +1,103 @@
+"""One immutable snapshot of what the clouds, the guests and the journal say."""
+
+from __future__ import annotations
+
+import msgspec
+
+from guest_agent.contract.report import Report
+
+PROJECT = "gitrove:project"
+NAME = "gitrove:name"
+ID = "gitrove:id"
+SALT = "gitrove:salt"
+"""The metadata keys of managed identity; the salt is what the guest's key is derived with."""
+DATASTORE = "gitrove:datastore"
+PROTECTED = "gitrove:protected"
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    pass
+
+
+class Flavor(_Data, frozen=True, kw_only=True):
+    name: str
+    vcpus: int = 1
+    ram: int = 512
+    """MiB."""
+
+
+class Server(_Data, frozen=True, kw_only=True):
+    """``status`` is Nova's: ACTIVE, SHUTOFF, BUILD, ERROR."""
+
+    id: str
+    name: str
+    status: str = "ACTIVE"
+    flavor: str = ""
+    image: str = ""
+    zone: str = ""
+    host: str = ""
+    port: str = ""
+    metadata: dict[str, str] = {}
+
+
+class Volume(_Data, frozen=True, kw_only=True):
+    """``size`` in GiB; ``server`` is the id of the server it is attached to."""
+
+    id: str
+    name: str
+    status: str = "available"
+    size: int = 1
+    type: str = ""
+    zone: str = ""
+    server: str = ""
+    metadata: dict[str, str] = {}
+
+
+class Port(_Data, frozen=True, kw_only=True):
+    """``metadata`` stands for the tags of a port."""
+
+    id: str
+    name: str
+    address: str = ""
+    server: str = ""
+    metadata: dict[str, str] = {}
+
+
+class CloudState(_Data, frozen=True, kw_only=True):
+    """Everything that one cloud lists."""
+
+    servers: list[Server] = []
+    volumes: list[Volume] = []
+    ports: list[Port] = []
+    flavors: list[Flavor] = []
+    volume_types: list[str] = []
+    zones: list[str] = []
+    images: list[str] = []
+
+
+class Record(_Data, frozen=True, kw_only=True):
+    """What the journal remembers of an instance: how often it was made, and whether it lived."""
+
+    incarnation: int = 0
+    active: bool = False
+    deleted: bool = False
+
+
+class Observed(_Data, frozen=True, kw_only=True):
+    """``guests`` maps an instance id to its report, or to None while it does not answer.
+
+    ``records`` are by address (``project/name``).
+    """
+
+    cloud: CloudState = CloudState()
+    guests: dict[str, Report | None] = {}
+    records: dict[str, Record] = {}
+
+
+def encode(observed: Observed) -> bytes:
+    return msgspec.json.encode(observed)
+
+
+def decode(raw: bytes) -> Observed:
+    """Raises ValueError for what is not a snapshot."""
+    return msgspec.json.decode(raw, type=Observed)

@@ -1,0 +1,1 @@
+"""One single-purpose pass per file: a Case in; drafts, notes and obstacles out."""

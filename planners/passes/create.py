@@ -1,0 +1,84 @@
+"""Make what is missing of an instance: port and volume, the server around them, the database.
+
+It serves the first creation, the rest of an interrupted one, and the server of
+an instance whose volume is still there: its data is attached again, not lost.
+"""
+
+from __future__ import annotations
+
+from planners.case import Answer, Case, Draft
+from planners.plan import Change, Impact, Obstacle, Verb
+from planners.steps import CreatePort, CreateServer, CreateVolume, Prepare, StartServer
+
+
+def infrastructure(case: Case) -> Answer:
+    """Drafts for the port, the volume and the server that do not exist."""
+    spec, found = case.wanted.spec, case.found
+    project, name = case.address
+    reason = _reason(case)
+    verb = Verb.CREATE if not case.record.active else Verb.REPAIR
+    if not case.offer.active and not found.anything:
+        text = f"{case.offer.datastore} {case.offer.version} is not active; choose another version"
+        yield Obstacle(address=str(case.address), text=text)
+    zone = spec.availability_zone or ""
+    if found.port is None:
+        step = CreatePort(instance=case.id, project=project, name=name)
+        yield Draft("port", verb, step, reason)
+    if found.volume is None:
+        volume = CreateVolume(
+            instance=case.id,
+            project=project,
+            name=name,
+            size=spec.volume.size,
+            volume_type=spec.volume.type or "",
+            zone=zone,
+        )
+        changes = [Change(field="size", after=f"{spec.volume.size} GiB")]
+        if spec.volume.type:
+            changes.append(Change(field="type", after=spec.volume.type))
+        yield Draft("volume", verb, volume, reason, changes=changes)
+    if found.server is None:
+        server = CreateServer(
+            instance=case.id,
+            project=project,
+            name=name,
+            flavor=spec.flavor,
+            image=case.offer.image,
+            datastore=case.offer.definition.name,
+            zone=zone,
+        )
+        changes = [
+            Change(field="datastore", after=f"{case.offer.datastore} {case.offer.version}"),
+            Change(field="flavor", after=spec.flavor),
+        ]
+        yield Draft("server", verb, server, reason, changes=changes)
+
+
+def start_server(case: Case) -> Answer:
+    """A draft to switch on a server that is off."""
+    server = case.found.server
+    if server is not None and server.status == "SHUTOFF":
+        step = StartServer(instance=case.id, server=server.id)
+        yield Draft("server", Verb.REPAIR, step, "the server is off", Impact.NONE)
+
+
+def prepare(case: Case) -> Answer:
+    """A draft to bring the database into being, where no prepare has ended yet."""
+    if case.report is not None and case.report.prepared:
+        return
+    step = Prepare(
+        instance=case.id, memory=case.memory, configuration=dict(sorted(case.configuration.items()))
+    )
+    reason = "the server is new"
+    if case.report is not None and case.report.fault:
+        reason = f"the last attempt failed: {case.report.fault}"
+    changes = [Change(field=k, after=v) for k, v in step.configuration.items()]
+    yield Draft("database server", Verb.CREATE, step, reason, changes=changes)
+
+
+def _reason(case: Case) -> str:
+    if not case.found.anything:
+        return "declared and does not exist"
+    if case.record.active and case.found.server is None:
+        return "the server is gone; its volume is there and will be attached again"
+    return "an earlier creation was interrupted"

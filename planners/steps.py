@@ -1,0 +1,230 @@
+"""What an action does, as frozen data: one type a step, dispatched on by the executors.
+
+A step carries references to secrets and their fingerprints, never a secret.
+``STAGE`` orders the steps of one instance, ``RULES`` names the access rules
+(ocata-trove-policy) that govern it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+import msgspec
+
+
+class Stage(IntEnum):
+    """Steps of a later stage wait for those of an earlier one, within one instance."""
+
+    TEAR_DOWN_SERVER = 0
+    TEAR_DOWN_REST = 1
+    FOUNDATION = 2
+    SERVER = 3
+    BOOT = 4
+    PREPARE = 5
+    CONFIGURE = 6
+    RESTART = 7
+    DROP_USERS = 8
+    DATABASES = 9
+    USERS = 10
+    DROP_DATABASES = 11
+
+
+class SecretSource(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """Where a password comes from: derived (``rotation``), an environment variable, a file."""
+
+    rotation: int = 1
+    from_env: str = ""
+    from_file: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", rename="camel"):
+    """``instance`` is the managed id."""
+
+    STAGE: ClassVar[Stage]
+    RULES: ClassVar[tuple[str, ...]] = ()
+
+    instance: str
+
+
+class CreatePort(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.FOUNDATION
+    RULES = ("instance:create",)
+    project: str
+    name: str
+
+
+class CreateVolume(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.FOUNDATION
+    RULES = ("instance:create",)
+    project: str
+    name: str
+    size: int
+    volume_type: str = ""
+    zone: str = ""
+
+
+class CreateServer(Step, frozen=True, kw_only=True, tag=True):
+    """Make the server around the port and the volume of the same instance."""
+
+    STAGE = Stage.SERVER
+    RULES = ("instance:create",)
+    project: str
+    name: str
+    flavor: str
+    image: str
+    datastore: str
+    zone: str = ""
+
+
+class StartServer(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.BOOT
+    RULES = ("instance:restart",)
+    server: str
+
+
+class ResizeServer(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.SERVER
+    RULES = ("instance:resize_flavor",)
+    server: str
+    flavor: str
+
+
+class ExtendVolume(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.FOUNDATION
+    RULES = ("instance:resize_volume",)
+    volume: str
+    size: int
+
+
+class Protect(Step, frozen=True, kw_only=True, tag=True):
+    """Mark the server so that no plan deletes it, or take the mark away."""
+
+    STAGE = Stage.CONFIGURE
+    RULES = ("instance:update",)
+    server: str
+    on: bool
+
+
+class DeleteServer(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.TEAR_DOWN_SERVER
+    RULES = ("instance:delete",)
+    server: str
+
+
+class DeleteVolume(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.TEAR_DOWN_REST
+    RULES = ("instance:delete",)
+    volume: str
+
+
+class DeletePort(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.TEAR_DOWN_REST
+    RULES = ("instance:delete",)
+    port: str
+
+
+class Prepare(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.PREPARE
+    RULES = ("instance:create",)
+    memory: int
+    configuration: dict[str, str]
+
+
+class Configure(Step, frozen=True, kw_only=True, tag=True):
+    """``defaults``: what parameters return to that are no longer set."""
+
+    STAGE = Stage.CONFIGURE
+    RULES = ("instance:configuration",)
+    memory: int
+    configuration: dict[str, str]
+    defaults: dict[str, str]
+
+
+class StartDatabase(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.PREPARE
+    RULES = ("instance:restart",)
+
+
+class RestartDatabase(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.RESTART
+    RULES = ("instance:restart",)
+
+
+class CreateDatabase(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.DATABASES
+    RULES = ("instance:extension:database:create",)
+    name: str
+    character_set: str = ""
+    collation: str = ""
+
+
+class DropDatabase(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.DROP_DATABASES
+    RULES = ("instance:extension:database:delete",)
+    name: str
+
+
+class CreateUser(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.USERS
+    RULES = ("instance:extension:user:create", "instance:extension:user_access:update")
+    name: str
+    host: str
+    password: SecretSource
+    fingerprint: str
+    grants: dict[str, list[str]]
+
+
+class RenameUser(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.DATABASES
+    RULES = ("instance:extension:user:update",)
+    name: str
+    host: str
+    new_name: str
+    new_host: str
+    password: SecretSource
+    fingerprint: str
+
+
+class SetPassword(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.USERS
+    RULES = ("instance:extension:user:update_all",)
+    name: str
+    host: str
+    password: SecretSource
+    fingerprint: str
+
+
+class SetGrants(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.USERS
+    RULES = ("instance:extension:user_access:update", "instance:extension:user_access:delete")
+    name: str
+    host: str
+    grants: dict[str, list[str]]
+
+
+class DropUser(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.DROP_USERS
+    RULES = ("instance:extension:user:delete",)
+    name: str
+    host: str
+
+
+class EnableRoot(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.USERS
+    RULES = ("instance:extension:root:create",)
+    password: SecretSource
+    fingerprint: str
+
+
+class DisableRoot(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.USERS
+    RULES = ("instance:extension:root:delete",)
+
+
+AnyStep = (
+    CreatePort | CreateVolume | CreateServer | StartServer | ResizeServer | ExtendVolume
+    | Protect | DeleteServer | DeleteVolume | DeletePort | Prepare | Configure | StartDatabase
+    | RestartDatabase | CreateDatabase | DropDatabase | CreateUser | RenameUser | SetPassword
+    | SetGrants | DropUser | EnableRoot | DisableRoot
+)  # fmt: skip

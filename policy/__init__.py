@@ -1,0 +1,1 @@
+"""Whether a plan may run: access rules, guardrails, quotas. It never edits a plan."""
