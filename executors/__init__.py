@@ -1,0 +1,1 @@
+"""Everything that touches the world: the engine, its handlers, clouds and guests."""

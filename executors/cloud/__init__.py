@@ -1,0 +1,1 @@
+"""The clouds behind one small interface, and the wall between them and the rest."""

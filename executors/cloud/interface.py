@@ -1,0 +1,86 @@
+"""What every cloud can do: list everything at once, and a few verbs that may be repeated.
+
+Creating what exists returns it, deleting what is gone succeeds. Pieces are
+found again by their metadata (see ``planners.observed``), never by memory.
+All methods raise ``executors.errors.Passing`` or ``Failed``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from planners import observed as seen
+from planners.observed import CloudState
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose piece it is."""
+
+    project: str
+    name: str
+    id: str
+
+    def metadata(self) -> dict[str, str]:
+        return {seen.PROJECT: self.project, seen.NAME: self.name, seen.ID: self.id}
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What a new server is told: its datastore's driver and port, its keys, who runs the database.
+
+    ``salt`` is kept as metadata; ``key`` and ``secret`` reach the guest alone.
+    """
+
+    datastore: str
+    package: str
+    port: int
+    server_user: str
+    salt: str
+    key: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the guest of an instance listens, and the salt of its key."""
+
+    instance: str
+    address: str
+    salt: str
+
+
+class Cloud(Protocol):
+    """One cloud."""
+
+    def observe(self) -> CloudState: ...
+
+    def endpoint(self, instance: str) -> Endpoint | None:
+        """The guest of an instance; None while it has no server."""
+        ...
+
+    def create_port(self, identity: Identity) -> None: ...
+
+    def delete_port(self, port: str) -> None: ...
+
+    def create_volume(self, identity: Identity, size: int, kind: str, zone: str) -> None: ...
+
+    def extend_volume(self, volume: str, size: int) -> None: ...
+
+    def delete_volume(self, volume: str) -> None: ...
+
+    def create_server(
+        self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
+    ) -> None:
+        """Make the server on the identity's port with its volume attached, and start it."""
+
+    def start_server(self, server: str) -> None: ...
+
+    def resize_server(self, server: str, flavor: str) -> None: ...
+
+    def set_metadata(self, server: str, key: str, value: str) -> None:
+        """Set *key*, or take it away where *value* is empty."""
+
+    def delete_server(self, server: str) -> None:
+        """Stop it in an orderly way and remove it; its volume and port stay."""

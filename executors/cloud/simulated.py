@@ -1,0 +1,228 @@
+"""A whole cloud with its guests, in memory: deterministic, with faults on demand.
+
+``fault`` is called with a verb's name before its effect (``create_server``) and
+after it (``create_server:done``); what it raises, the caller gets. With a
+*store*, the state is on disk after every verb, as a real cloud's would be.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from executors.cloud.interface import Boot, Endpoint, Identity
+from executors.errors import Failed
+from executors.guest.simulated import GuestState
+from planners import observed as seen
+from planners.observed import CloudState, Flavor, Port, Server, Volume
+
+Fault = Callable[[str], None]
+_Piece = TypeVar("_Piece")
+
+
+class State(msgspec.Struct):
+    """Everything that the simulation holds; pieces by id, guests by instance id."""
+
+    servers: dict[str, Server] = {}
+    volumes: dict[str, Volume] = {}
+    ports: dict[str, Port] = {}
+    guests: dict[str, GuestState] = {}
+    """What is on the volume of an instance: it outlives the server."""
+    next_number: int = 1
+
+
+def _no_fault(_verb: str) -> None:
+    return None
+
+
+class SimulatedCloud:
+    """The cloud; see ``executors.cloud.interface``."""
+
+    def __init__(
+        self,
+        flavors: Mapping[str, int] | None = None,
+        volume_types: tuple[str, ...] = ("standard", "fast"),
+        zones: tuple[str, ...] = ("az1", "az2"),
+        store: Path | None = None,
+        fault: Fault = _no_fault,
+    ) -> None:
+        self.fault = fault
+        self._flavors = dict(flavors or {"tiny": 256, "small": 512, "medium": 1024, "large": 2048})
+        self._volume_types = volume_types
+        self._zones = zones
+        self._store = store
+        self._lock = threading.RLock()
+        self.state = State()
+        if store is not None and store.exists():
+            self.state = msgspec.json.decode(store.read_bytes(), type=State)
+
+    def observe(self) -> CloudState:
+        with self._verb("observe"):
+            return CloudState(
+                servers=list(self.state.servers.values()),
+                volumes=list(self.state.volumes.values()),
+                ports=list(self.state.ports.values()),
+                flavors=[Flavor(name=name, ram=ram) for name, ram in self._flavors.items()],
+                volume_types=list(self._volume_types),
+                zones=list(self._zones),
+            )
+
+    def endpoint(self, instance: str) -> Endpoint | None:
+        server = self.state.servers.get(_server_id(instance))
+        if server is None:
+            return None
+        port = self.state.ports[server.port]
+        return Endpoint(instance, port.address, server.metadata[seen.SALT])
+
+    def create_port(self, identity: Identity) -> None:
+        with self._verb("create_port"):
+            port = f"port-{identity.id}"
+            if port not in self.state.ports:
+                number = self.state.next_number
+                self.state.next_number += 1
+                address = f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+                self.state.ports[port] = Port(
+                    id=port, name=identity.name, address=address, metadata=identity.metadata()
+                )
+
+    def delete_port(self, port: str) -> None:
+        with self._verb("delete_port"):
+            self.state.ports.pop(port, None)
+
+    def create_volume(self, identity: Identity, size: int, kind: str, zone: str) -> None:
+        with self._verb("create_volume"):
+            volume = f"volume-{identity.id}"
+            if volume not in self.state.volumes:
+                self.state.volumes[volume] = Volume(
+                    id=volume,
+                    name=identity.name,
+                    size=size,
+                    type=kind or self._volume_types[0],
+                    zone=zone or self._zones[0],
+                    metadata=identity.metadata(),
+                )
+
+    def extend_volume(self, volume: str, size: int) -> None:
+        with self._verb("extend_volume"):
+            there = self._find(self.state.volumes, volume)
+            larger = msgspec.structs.replace(there, size=max(there.size, size))
+            self.state.volumes[volume] = larger
+
+    def delete_volume(self, volume: str) -> None:
+        with self._verb("delete_volume"):
+            there = self.state.volumes.get(volume)
+            if there is not None and there.server:
+                raise Failed(f"the volume {volume} is attached to {there.server}")
+            self.state.volumes.pop(volume, None)
+            if there is not None:
+                self.state.guests.pop(there.metadata[seen.ID], None)
+
+    def create_server(
+        self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
+    ) -> None:
+        with self._verb("create_server"):
+            server = _server_id(identity.id)
+            if server in self.state.servers:
+                return
+            volume = self._find(self.state.volumes, f"volume-{identity.id}")
+            port = self._find(self.state.ports, f"port-{identity.id}")
+            metadata = identity.metadata() | {
+                seen.SALT: boot.salt,
+                seen.DATASTORE: boot.datastore,
+            }
+            self.state.servers[server] = Server(
+                id=server,
+                name=identity.name,
+                flavor=flavor,
+                image=image,
+                zone=zone or self._zones[0],
+                host="host1",
+                port=port.id,
+                metadata=metadata,
+            )
+            attached = msgspec.structs.replace(volume, server=server, status="in-use")
+            self.state.volumes[volume.id] = attached
+            self.state.ports[port.id] = msgspec.structs.replace(port, server=server)
+            guest = self.state.guests.setdefault(identity.id, GuestState(datastore=boot.datastore))
+            guest.running = guest.prepared
+
+    def start_server(self, server: str) -> None:
+        with self._verb("start_server"):
+            there = self._find(self.state.servers, server)
+            self.state.servers[server] = msgspec.structs.replace(there, status="ACTIVE")
+            guest = self.state.guests[there.metadata[seen.ID]]
+            guest.running = guest.prepared
+
+    def resize_server(self, server: str, flavor: str) -> None:
+        with self._verb("resize_server"):
+            there = self._find(self.state.servers, server)
+            if flavor not in self._flavors:
+                raise Failed(f'there is no flavor "{flavor}"')
+            self.state.servers[server] = msgspec.structs.replace(
+                there, flavor=flavor, status="ACTIVE"
+            )
+
+    def set_metadata(self, server: str, key: str, value: str) -> None:
+        with self._verb("set_metadata"):
+            there = self._find(self.state.servers, server)
+            metadata = {k: v for k, v in there.metadata.items() if k != key}
+            metadata |= {key: value} if value else {}
+            self.state.servers[server] = msgspec.structs.replace(there, metadata=metadata)
+
+    def delete_server(self, server: str) -> None:
+        with self._verb("delete_server"):
+            gone = self.state.servers.pop(server, None)
+            if gone is None:
+                return
+            volume = self.state.volumes.get(f"volume-{gone.metadata[seen.ID]}")
+            if volume is not None:
+                free = msgspec.structs.replace(volume, server="", status="available")
+                self.state.volumes[volume.id] = free
+            if gone.port in self.state.ports:
+                port = self.state.ports[gone.port]
+                self.state.ports[gone.port] = msgspec.structs.replace(port, server="")
+            if gone.metadata[seen.ID] in self.state.guests:
+                self.state.guests[gone.metadata[seen.ID]].running = False
+
+    def guest(self, instance: str) -> GuestState | None:
+        """The guest of an instance whose server is on, else None."""
+        server = self.state.servers.get(_server_id(instance))
+        if server is None or server.status != "ACTIVE":
+            return None
+        return self.state.guests.get(instance)
+
+    @contextmanager
+    def _verb(self, name: str) -> Iterator[None]:
+        """One verb: faults around it, one at a time, and the state on disk after it."""
+        with self._lock:
+            self.fault(name)
+            yield
+            self.save()
+        self.fault(f"{name}:done")
+
+    @contextmanager
+    def guest_verb(self, name: str) -> Iterator[None]:
+        """The same for a guest's method."""
+        with self._verb(name):
+            yield
+
+    def save(self) -> None:
+        if self._store is not None:
+            scratch = self._store.with_suffix(".new")
+            scratch.write_bytes(msgspec.json.encode(self.state))
+            os.replace(scratch, self._store)
+
+    def _find(self, pieces: dict[str, _Piece], identifier: str) -> _Piece:
+        if identifier not in pieces:
+            raise Failed(f"{identifier} does not exist")
+        return pieces[identifier]
+
+
+def _server_id(instance: str) -> str:
+    return f"server-{instance}"

@@ -1,0 +1,212 @@
+"""Walks a plan's graph: concurrently within a bound, journalled before and after each action.
+
+One thread coordinates and is the only one that journals: what becomes ready at
+the same moment is recorded in one transaction before any of it starts, what
+ends at the same moment in one after. Workers only run handlers. Dependents of
+a failed action are skipped; everything else goes on.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from executors.errors import ActionError, Passing
+from planners.plan import Action, Plan
+
+Run = Callable[[Action], None]
+_ATTEMPTS = 6
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+
+
+class State(StrEnum):
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal: an action came into a state."""
+
+    action: Action
+    state: State
+    message: str = ""
+    details: str = ""
+
+
+class Sink(Protocol):
+    """Where entries go. When ``record`` returns, they are durable."""
+
+    def record(self, entries: Sequence[Entry]) -> None: ...
+
+
+class Stop:
+    """Asked to stop: running actions finish, no new one starts, pauses end."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def ask(self) -> None:
+        self._event.set()
+
+    @property
+    def asked(self) -> bool:
+        return self._event.is_set()
+
+    def pause(self, seconds: float) -> None:
+        self._event.wait(seconds)
+
+
+@dataclass
+class Outcome:
+    """What became of each action, by id; ``stopped`` if the rest was never begun."""
+
+    done: list[str] = field(default_factory=list)
+    failed: list[Entry] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        return not (self.failed or self.skipped or self.stopped)
+
+
+def execute(
+    plan: Plan,
+    run: Run,
+    sink: Sink,
+    concurrency: int,
+    stop: Stop | None = None,
+    progress: Callable[[Entry], None] = lambda _: None,
+) -> Outcome:
+    """Run every action of *plan* by *run*, which raises Passing or Failed."""
+    return _Walk(plan.actions, run, sink, concurrency, stop or Stop(), progress).walk()
+
+
+class _Walk:
+    def __init__(
+        self,
+        actions: Iterable[Action],
+        run: Run,
+        sink: Sink,
+        concurrency: int,
+        stop: Stop,
+        progress: Callable[[Entry], None],
+    ) -> None:
+        self._run = run
+        self._sink = sink
+        self._concurrency = concurrency
+        self._stop = stop
+        self._progress = progress
+        self._actions = {action.id: action for action in actions}
+        self._missing = {action.id: len(action.after) for action in self._actions.values()}
+        self._waiting: dict[str, list[str]] = {}
+        for action in self._actions.values():
+            for needed in action.after:
+                self._waiting.setdefault(needed, []).append(action.id)
+        self._ready: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+        self._outcome = Outcome()
+
+    def walk(self) -> Outcome:
+        for identifier, missing in self._missing.items():
+            if not missing:
+                self._ready.put(identifier)
+        running = 0
+        with ThreadPoolExecutor(self._concurrency, "action") as pool:
+            while True:
+                running += self._start(pool, self._concurrency - running)
+                if not running:
+                    break
+                running -= self._finish()
+        done_or_not = len(self._outcome.done) + len(self._outcome.failed)
+        done_or_not += len(self._outcome.skipped)
+        self._outcome.stopped = done_or_not < len(self._actions)
+        return self._outcome
+
+    def _start(self, pool: ThreadPoolExecutor, room: int) -> int:
+        batch: list[Action] = []
+        while len(batch) < room and not self._ready.empty() and not self._stop.asked:
+            batch.append(self._actions[self._ready.get()])
+        self._record([Entry(action, State.STARTED) for action in batch])
+        for action in batch:
+            pool.submit(self._attempt, action)
+        return len(batch)
+
+    def _finish(self) -> int:
+        entries = [self._ended.get()]
+        while not self._ended.empty():
+            entries.append(self._ended.get())
+        consequences = [each for entry in entries for each in self._settle(entry)]
+        self._record([*entries, *consequences])
+        return len(entries)
+
+    def _settle(self, entry: Entry) -> list[Entry]:
+        identifier = entry.action.id
+        if entry.state is State.DONE:
+            self._outcome.done.append(identifier)
+            for waiting in self._waiting.get(identifier, ()):
+                self._missing[waiting] -= 1
+                if not self._missing[waiting]:
+                    self._ready.put(waiting)
+            return []
+        self._outcome.failed.append(entry)
+        return [self._skip(each, entry.action) for each in self._behind(identifier)]
+
+    def _behind(self, identifier: str) -> list[str]:
+        skipped = set(self._outcome.skipped)
+        pending, found = list(self._waiting.get(identifier, ())), []
+        while pending:
+            each = pending.pop()
+            if each not in skipped:
+                skipped.add(each)
+                found.append(each)
+                pending += self._waiting.get(each, ())
+        return found
+
+    def _skip(self, identifier: str, because: Action) -> Entry:
+        self._outcome.skipped.append(identifier)
+        text = f"it waits for {because.item}, which failed"
+        return Entry(self._actions[identifier], State.SKIPPED, text)
+
+    def _attempt(self, action: Action) -> None:
+        pause = _FIRST_PAUSE
+        for attempt in range(1, _ATTEMPTS + 1):
+            entry = self._once(action)
+            last = attempt == _ATTEMPTS or self._stop.asked
+            if entry.state is not State.STARTED or last:
+                break
+            self._stop.pause(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        if entry.state is State.STARTED:
+            entry = Entry(action, State.FAILED, entry.message, entry.details)
+        self._ended.put(entry)
+
+    def _once(self, action: Action) -> Entry:
+        """The entry of one attempt; STARTED means that another may help."""
+        try:
+            self._run(action)
+            return Entry(action, State.DONE)
+        except Passing as error:
+            return Entry(action, State.STARTED, error.message, error.details)
+        except ActionError as error:
+            return Entry(action, State.FAILED, error.message, error.details)
+        except Exception as error:  # noqa: BLE001 - a defect of a handler must not stop the others
+            where = "".join(traceback.format_tb(error.__traceback__))
+            text = f"defect in gitrove: {type(error).__name__}"
+            return Entry(action, State.FAILED, text, where)
+
+    def _record(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            self._sink.record(entries)
+            for entry in entries:
+                self._progress(entry)

@@ -1,0 +1,25 @@
+"""Why an action did not succeed.
+
+ActionError
+├── Passing     worth another attempt: the cloud is busy, the guest does not answer yet
+└── Failed      no attempt will help; a person has to look
+"""
+
+from __future__ import annotations
+
+
+class ActionError(Exception):
+    """``details`` are for administrators; neither text holds a secret."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class Passing(ActionError):
+    """May succeed when it is tried again."""
+
+
+class Failed(ActionError):
+    """Will not succeed by trying again."""

@@ -1,0 +1,1 @@
+"""Guests: the sealed client, and the simulated ones."""

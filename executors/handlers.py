@@ -1,0 +1,262 @@
+"""One small handler per step type. Each may be repeated after a crash at any point."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from executors import keys
+from executors.cloud.interface import Boot, Cloud, Endpoint, Identity
+from executors.errors import Failed, Passing
+from executors.guest.interface import Guests
+from executors.keys import ControlKey
+from planners import observed as seen
+from planners import steps
+from planners.case import SecretMissing
+from planners.steps import SecretSource, Step
+from specs.definitions import Definition
+
+_BOOT_SECONDS = 120.0
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What handlers act with."""
+
+    cloud: Cloud
+    guests: Guests
+    key: ControlKey
+    definitions: Mapping[str, Definition]
+
+
+Handler = Callable[[Any, Context], None]
+HANDLERS: dict[type[Step], Handler] = {}
+_Handler = TypeVar("_Handler", bound=Handler)
+
+
+def handles(step: type[Step]) -> Callable[[_Handler], _Handler]:
+    def register(handler: _Handler) -> _Handler:
+        HANDLERS[step] = handler
+        return handler
+
+    return register
+
+
+def handle(step: Step, context: Context) -> None:
+    """Run the step's handler. Raises Passing or Failed."""
+    try:
+        HANDLERS[type(step)](step, context)
+    except SecretMissing as error:
+        raise Failed(str(error)) from None
+
+
+# -- the cloud ----------------------------------------------------------------
+
+
+@handles(steps.CreatePort)
+def create_port(step: steps.CreatePort, context: Context) -> None:
+    context.cloud.create_port(Identity(step.project, step.name, step.instance))
+
+
+@handles(steps.DeletePort)
+def delete_port(step: steps.DeletePort, context: Context) -> None:
+    context.cloud.delete_port(step.port)
+
+
+@handles(steps.CreateVolume)
+def create_volume(step: steps.CreateVolume, context: Context) -> None:
+    identity = Identity(step.project, step.name, step.instance)
+    context.cloud.create_volume(identity, step.size, step.volume_type, step.zone)
+
+
+@handles(steps.ExtendVolume)
+def extend_volume(step: steps.ExtendVolume, context: Context) -> None:
+    context.cloud.extend_volume(step.volume, step.size)
+
+
+@handles(steps.DeleteVolume)
+def delete_volume(step: steps.DeleteVolume, context: Context) -> None:
+    context.cloud.delete_volume(step.volume)
+
+
+@handles(steps.CreateServer)
+def create_server(step: steps.CreateServer, context: Context) -> None:
+    definition = context.definitions[step.datastore]
+    salt = keys.new_salt()
+    boot = Boot(
+        datastore=definition.name,
+        package=definition.package,
+        port=definition.port,
+        server_user=definition.server_user if os.geteuid() == 0 else "",
+        salt=salt,
+        key=context.key.guest_key(step.instance, salt),
+        secret=context.key.agent_password(step.instance),
+    )
+    identity = Identity(step.project, step.name, step.instance)
+    context.cloud.create_server(identity, step.flavor, step.image, step.zone, boot)
+
+
+@handles(steps.StartServer)
+def start_server(step: steps.StartServer, context: Context) -> None:
+    context.cloud.start_server(step.server)
+    _wait_for_guest(step.instance, context)
+
+
+@handles(steps.ResizeServer)
+def resize_server(step: steps.ResizeServer, context: Context) -> None:
+    context.cloud.resize_server(step.server, step.flavor)
+    _wait_for_guest(step.instance, context)
+
+
+@handles(steps.Protect)
+def protect(step: steps.Protect, context: Context) -> None:
+    context.cloud.set_metadata(step.server, seen.PROTECTED, "true" if step.on else "")
+
+
+@handles(steps.DeleteServer)
+def delete_server(step: steps.DeleteServer, context: Context) -> None:
+    context.cloud.delete_server(step.server)
+
+
+# -- the guest ----------------------------------------------------------------
+
+
+@handles(steps.Prepare)
+def prepare(step: steps.Prepare, context: Context) -> None:
+    _wait_for_guest(step.instance, context)
+    _call(step, context, "prepare", memory_mib=step.memory, configuration=step.configuration)
+
+
+@handles(steps.Configure)
+def configure(step: steps.Configure, context: Context) -> None:
+    _call(
+        step,
+        context,
+        "configure",
+        memory_mib=step.memory,
+        configuration=step.configuration,
+        defaults=step.defaults,
+    )
+
+
+@handles(steps.StartDatabase)
+def start_database(step: steps.StartDatabase, context: Context) -> None:
+    _call(step, context, "start")
+
+
+@handles(steps.RestartDatabase)
+def restart_database(step: steps.RestartDatabase, context: Context) -> None:
+    _call(step, context, "restart")
+
+
+@handles(steps.CreateDatabase)
+def create_database(step: steps.CreateDatabase, context: Context) -> None:
+    _call(
+        step,
+        context,
+        "create_database",
+        name=step.name,
+        character_set=step.character_set,
+        collation=step.collation,
+    )
+
+
+@handles(steps.DropDatabase)
+def drop_database(step: steps.DropDatabase, context: Context) -> None:
+    _call(step, context, "drop_database", name=step.name)
+
+
+@handles(steps.CreateUser)
+def create_user(step: steps.CreateUser, context: Context) -> None:
+    _call(
+        step,
+        context,
+        "create_user",
+        name=step.name,
+        host=step.host,
+        password=_password(step.instance, step.name, step.host, step.password, context),
+        fingerprint=step.fingerprint,
+        grants=step.grants,
+    )
+
+
+@handles(steps.RenameUser)
+def rename_user(step: steps.RenameUser, context: Context) -> None:
+    _call(
+        step,
+        context,
+        "rename_user",
+        name=step.name,
+        host=step.host,
+        new_name=step.new_name,
+        new_host=step.new_host,
+        password=_password(step.instance, step.new_name, step.new_host, step.password, context),
+        fingerprint=step.fingerprint,
+    )
+
+
+@handles(steps.SetPassword)
+def set_password(step: steps.SetPassword, context: Context) -> None:
+    _call(
+        step,
+        context,
+        "set_password",
+        name=step.name,
+        host=step.host,
+        password=_password(step.instance, step.name, step.host, step.password, context),
+        fingerprint=step.fingerprint,
+    )
+
+
+@handles(steps.SetGrants)
+def set_grants(step: steps.SetGrants, context: Context) -> None:
+    _call(step, context, "set_grants", name=step.name, host=step.host, grants=step.grants)
+
+
+@handles(steps.DropUser)
+def drop_user(step: steps.DropUser, context: Context) -> None:
+    _call(step, context, "drop_user", name=step.name, host=step.host)
+
+
+@handles(steps.EnableRoot)
+def enable_root(step: steps.EnableRoot, context: Context) -> None:
+    password = context.key.password(step.instance, "root", step.password)
+    _call(step, context, "enable_root", password=password, fingerprint=step.fingerprint)
+
+
+@handles(steps.DisableRoot)
+def disable_root(step: steps.DisableRoot, context: Context) -> None:
+    _call(step, context, "disable_root")
+
+
+def _password(instance: str, name: str, host: str, source: SecretSource, context: Context) -> str:
+    return context.key.password(instance, f"{name}@{host}", source)
+
+
+def _call(step: Step, context: Context, method: str, **params: Any) -> None:
+    context.guests.call(_endpoint(step.instance, context), method, **params)
+
+
+def _endpoint(instance: str, context: Context) -> Endpoint:
+    endpoint = context.cloud.endpoint(instance)
+    if endpoint is None:
+        raise Failed("the instance has no server")
+    return endpoint
+
+
+def _wait_for_guest(instance: str, context: Context) -> None:
+    endpoint = _endpoint(instance, context)
+    limit = time.monotonic() + _BOOT_SECONDS
+    while True:
+        try:
+            context.guests.call(endpoint, "ping")
+        except Passing:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
