@@ -1,0 +1,1 @@
+"""The loop that joins the stations, and what people see of it."""

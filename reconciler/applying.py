@@ -1,0 +1,86 @@
+"""Runs an approved plan: locked, journalled, and only if the world is as it was planned for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from executors.cloud.interface import Cloud
+from executors.engine import Entry, Outcome, Stop, execute
+from executors.guest.interface import Guests
+from executors.handlers import Context, handle
+from executors.keys import ControlKey
+from planners.observed import Observed
+from planners.plan import Action, Plan
+from planners.planning import basis_by_address
+from reconciler.journal.journal import Journal
+from reconciler.locks import project_locks
+from reconciler.observation import learn, observe
+from specs.definitions import Definitions
+
+
+class Stale(Exception):
+    """What the plan touches has changed since; the text names it."""
+
+
+class Blocked(Exception):
+    """The plan has obstacles and cannot run."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that an apply acts on."""
+
+    cloud: Cloud
+    guests: Guests
+    key: ControlKey
+    definitions: Definitions
+    journal: Journal
+    locks: Path
+
+    def observe(self) -> Observed:
+        return observe(self.cloud, self.guests, self.journal)
+
+    def context(self) -> Context:
+        return Context(self.cloud, self.guests, self.key, self.definitions)
+
+
+def apply(
+    plan: Plan,
+    world: World,
+    actor: str,
+    concurrency: int,
+    stop: Stop | None = None,
+    progress: Callable[[Entry], None] = lambda _: None,
+) -> Outcome:
+    """Execute *plan*. Raises Blocked, Stale, Locked before anything has changed."""
+    if plan.obstacles:
+        raise Blocked(f"the plan has {len(plan.obstacles)} obstacles")
+    projects = {action.address.partition("/")[0] for action in plan.actions}
+    with project_locks(world.locks, projects):
+        observed = world.observe()
+        _refuse_if_stale(plan, observed)
+        learn(world.journal, observed)
+        run = world.journal.begin(plan, actor)
+        context = world.context()
+
+        def act(action: Action) -> None:
+            handle(action.step, context)
+
+        outcome = execute(plan, act, run, concurrency, stop, progress)
+        run.end(_word(outcome))
+        return outcome
+
+
+def _refuse_if_stale(plan: Plan, observed: Observed) -> None:
+    now = basis_by_address(observed, plan.basis)
+    changed = sorted(a for a, digest in plan.basis.items() if now[a] != digest)
+    if changed:
+        raise Stale(f"changed since the plan was made: {', '.join(changed)}; plan again")
+
+
+def _word(outcome: Outcome) -> str:
+    if outcome.succeeded:
+        return "succeeded"
+    return "failed" if outcome.failed else "stopped"

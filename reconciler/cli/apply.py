@@ -1,0 +1,215 @@
+"""``gitrove apply`` and ``destroy``: plan, ask, execute, look again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reconciler.cli import plan as planning
+from reconciler.cli.plan import AllowMassDestroy, Target
+from reconciler.cli.shared import (
+    FAILURE,
+    Directory,
+    Output,
+    Revision,
+    Worktree,
+    console,
+    errors_explained,
+    fail,
+    open_journal,
+    open_workspace,
+)
+
+if TYPE_CHECKING:
+    from executors.engine import Entry, Outcome, Stop
+    from planners.plan import Plan
+    from policy.check import Consent
+    from reconciler.applying import World
+    from reconciler.journal.journal import Journal
+    from reconciler.workspace import Workspace
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_ROUNDS = 5
+
+
+def apply(
+    saved: Annotated[
+        Path | None, typer.Argument(help="A plan of gitrove plan -o; default: plan now.")
+    ] = None,
+    directory: Directory = Path(),
+    revision: Revision = "HEAD",
+    worktree: Worktree = False,
+    target: Target = [],  # noqa: B006
+    yes: Yes = False,
+    allow_mass_destroy: AllowMassDestroy = False,
+) -> None:
+    """Make the databases what the repository declares."""
+    from policy.check import Consent
+
+    consent = Consent(mass_destroy=allow_mass_destroy)
+    with errors_explained():
+        if saved is not None:
+            _apply_saved(saved, directory, yes, consent)
+            return
+        workspace = open_workspace(directory, revision, worktree)
+        _converge(workspace, target, yes, consent)
+
+
+def destroy(directory: Directory = Path(), target: Target = [], yes: Yes = False) -> None:  # noqa: B006
+    """Remove every instance of this repository's projects, with their data."""
+    from policy.check import Consent
+    from specs.desired import Desired
+
+    with errors_explained():
+        workspace = open_workspace(directory)
+        protected = [str(a) for a, i in workspace.desired.instances.items() if _protected(i)]
+        if protected:
+            raise fail(f"lifecycle.preventDestroy protects {', '.join(protected)}")
+        workspace.kept_projects = {a.project for a in workspace.desired.instances}
+        workspace.desired = Desired(revision=workspace.revision.name)
+        _converge(workspace, target, yes, Consent(mass_destroy=True, tearing_down=True))
+
+
+def _protected(instance: Any) -> bool:
+    return bool(instance.spec.lifecycle.prevent_destroy)
+
+
+def _apply_saved(saved: Path, directory: Path, yes: bool, consent: Consent) -> None:
+    from planners.plan import decode
+    from specs.revision import WORKING_TREE
+
+    try:
+        made = decode(saved.read_bytes())
+    except (OSError, ValueError) as error:
+        raise fail(f"{saved} is not a saved plan: {error}") from None
+    worktree = made.revision == WORKING_TREE
+    workspace = open_workspace(directory, made.revision or "HEAD", worktree)
+    if made.cloud != workspace.cloud_name:
+        raise fail(f"the plan is for the cloud {made.cloud}, not {workspace.cloud_name}")
+    _approve(workspace, made, yes, consent)
+    with open_journal(workspace) as journal:
+        _finish(_run(workspace, made, journal))
+
+
+def _converge(workspace: Workspace, target: list[str], yes: bool, consent: Consent) -> None:
+    """Plan and apply until the plan is empty; each further plan is shown and asked for again."""
+    with open_journal(workspace) as journal:
+        world = world_of(workspace, journal)
+        for _ in range(_ROUNDS):
+            made = planning.make(workspace, world.observe(), target)
+            _approve(workspace, made, yes, consent)
+            if not made.actions:
+                return
+            _finish(_run(workspace, made, journal))
+    raise fail(f"the plan is still not empty after {_ROUNDS} rounds; see gitrove history")
+
+
+def _approve(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> None:
+    verdict = planning.judge(workspace, made, consent)
+    planning.show(made, verdict, Output.TEXT)
+    if made.obstacles or not verdict.allowed:
+        raise typer.Exit(FAILURE)
+    if made.actions and not yes:
+        typer.confirm("Apply this plan?", abort=True)
+
+
+def world_of(workspace: Workspace, journal: Journal) -> World:
+    from reconciler import places
+    from reconciler.applying import World
+
+    return World(
+        workspace.cloud,
+        workspace.guests,
+        workspace.key,
+        workspace.definitions,
+        journal,
+        places.home() / "locks",
+    )
+
+
+def _run(workspace: Workspace, made: Plan, journal: Journal) -> Outcome:
+    from executors.engine import Stop
+    from reconciler.applying import apply as execute
+
+    stop = Stop()
+    world = world_of(workspace, journal)
+    concurrency = workspace.revision.settings.concurrency
+    with _interruptible(stop), _progress(len(made.actions)) as progress:
+        return execute(made, world, workspace.actor.name, concurrency, stop, progress)
+
+
+def _finish(outcome: Outcome) -> None:
+    out = console()
+    done, failed, skipped = len(outcome.done), len(outcome.failed), len(outcome.skipped)
+    if outcome.succeeded:
+        out.print(f"[green]Applied:[/] {done} action{'' if done == 1 else 's'} done.\n")
+        return
+    out.print(
+        f"[red]Not everything was applied:[/] {done} done, {failed} failed, {skipped} skipped."
+    )
+    if outcome.failed:
+        names = " ".join(sorted({entry.action.address for entry in outcome.failed}))
+        out.print(f"See what went wrong with: gitrove show {names}; then run apply again.")
+    else:
+        out.print("It was stopped; run apply again to go on.")
+    raise typer.Exit(FAILURE)
+
+
+@contextmanager
+def _interruptible(stop: Stop) -> Iterator[None]:
+    """Ctrl-C once lets running actions finish; twice ends the program at once."""
+
+    def interrupted(_signal: int, _frame: Any) -> None:
+        if stop.asked:
+            os._exit(130)
+        stop.ask()
+        console(stderr=True).print(
+            "\n[yellow]Stopping when the running actions are done; Ctrl-C again to end at once.[/]"
+        )
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """A callback that shows each entry: lines for what ended, a bar for the rest."""
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from executors.engine import State
+    from reconciler.rendering import words
+
+    out = console()
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, TextColumn("{task.description}"), console=out, transient=True)
+    started: dict[str, float] = {}
+    colours = {State.DONE: "green", State.FAILED: "red", State.SKIPPED: "dim"}
+
+    def show(entry: Entry) -> None:
+        action = entry.action
+        if entry.state is State.STARTED:
+            started[action.id] = time.monotonic()
+        else:
+            seconds = time.monotonic() - started.pop(action.id, time.monotonic())
+            what = escape(f"{action.address}: {words(action)}")
+            why = escape(f": {entry.message}") if entry.message else ""
+            word = f"[{colours[entry.state]}]{entry.state}[/]"
+            out.print(f"  {word} {what} [dim]({seconds:.1f} s)[/]{why}")
+            bar.advance(task)
+        running = ", ".join(list(started)[:2]) + (" …" if len(started) > 2 else "")
+        bar.update(task, description=escape(running))
+
+    with bar:
+        task = bar.add_task("", total=total)
+        yield show

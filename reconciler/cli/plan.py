@@ -1,0 +1,180 @@
+"""``gitrove plan``, ``graph`` and ``observe``: everything up to, but not, changing something."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reconciler.cli.shared import (
+    CHANGES,
+    FAILURE,
+    Directory,
+    Output,
+    OutputOption,
+    Revision,
+    Worktree,
+    console,
+    errors_explained,
+    fail,
+    open_journal,
+    open_workspace,
+)
+
+if TYPE_CHECKING:
+    from planners.observed import Observed
+    from planners.plan import Plan
+    from policy.check import Consent
+    from policy.verdict import Verdict
+    from reconciler.workspace import Workspace
+
+Target = Annotated[
+    list[str], typer.Option("--target", "-t", help="Only these instances; may be repeated.")
+]
+AllowMassDestroy = Annotated[
+    bool, typer.Option("--allow-mass-destroy", help="Accept that much of a project is destroyed.")
+]
+Snapshot = Annotated[
+    Path | None, typer.Option(help="Plan against a snapshot of gitrove observe; asks no cloud.")
+]
+
+
+class GraphFormat(StrEnum):
+    MERMAID = "mermaid"
+    DOT = "dot"
+
+
+def plan(
+    directory: Directory = Path(),
+    revision: Revision = "HEAD",
+    worktree: Worktree = False,
+    target: Target = [],  # noqa: B006 - typer copies it
+    snapshot: Snapshot = None,
+    save: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Save the plan for gitrove apply.")
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option(help="Exit with 0: no changes, 2: changes, 1: error.")
+    ] = False,
+    allow_mass_destroy: AllowMassDestroy = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what apply would do, and what it would cost."""
+    from planners.plan import encode
+    from policy.check import Consent
+
+    with errors_explained():
+        workspace = open_workspace(directory, revision, worktree)
+        made = make(workspace, observed_for(workspace, snapshot), target)
+        verdict = judge(workspace, made, Consent(mass_destroy=allow_mass_destroy))
+        show(made, verdict, output)
+        if save:
+            save.write_bytes(encode(made))
+            console(stderr=True).print(f"Saved. Run it with: gitrove apply {save}")
+    if made.obstacles or not verdict.allowed:
+        raise typer.Exit(FAILURE)
+    if detailed_exitcode and made.actions:
+        raise typer.Exit(CHANGES)
+
+
+def graph(
+    directory: Directory = Path(),
+    revision: Revision = "HEAD",
+    worktree: Worktree = False,
+    target: Target = [],  # noqa: B006
+    snapshot: Snapshot = None,
+    format: Annotated[GraphFormat, typer.Option("--format", "-f")] = GraphFormat.MERMAID,
+) -> None:
+    """Print the plan's graph, for a picture of what waits for what."""
+    from reconciler import graphs
+
+    with errors_explained():
+        workspace = open_workspace(directory, revision, worktree)
+        made = make(workspace, observed_for(workspace, snapshot), target)
+    draw = graphs.mermaid if format is GraphFormat.MERMAID else graphs.dot
+    typer.echo(draw(made), nl=False)
+
+
+def observe(
+    directory: Directory = Path(),
+    save: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where to write; default: the terminal.")
+    ] = None,
+) -> None:
+    """Write a snapshot of what the cloud and the guests report, as JSON without secrets."""
+    from planners.observed import encode
+
+    with errors_explained():
+        workspace = open_workspace(directory, worktree=True)
+        raw = encode(observed_for(workspace, None))
+    if save:
+        save.write_bytes(raw)
+        console(stderr=True).print(f"Saved. Plan against it with: gitrove plan --snapshot {save}")
+    else:
+        typer.echo(raw)
+
+
+def observed_for(workspace: Workspace, snapshot: Path | None) -> Observed:
+    """What the cloud says now, or said when *snapshot* was written."""
+    from planners import observed as snapshots
+    from reconciler.observation import observe as look
+
+    if snapshot is None:
+        with open_journal(workspace) as journal:
+            return look(workspace.cloud, workspace.guests, journal)
+    try:
+        return snapshots.decode(snapshot.read_bytes())
+    except (OSError, ValueError) as error:
+        raise fail(f"{snapshot} is not a usable snapshot: {error}") from None
+
+
+def make(workspace: Workspace, observed: Observed, targets: list[str]) -> Plan:
+    from planners.planning import make_plan, reports_by_address
+    from reconciler.cli.shared import resolve
+
+    known = dict.fromkeys(workspace.desired.instances, "")
+    if targets:
+        known |= {a: found.id for a, found, _ in reports_by_address(observed)}
+    return make_plan(
+        workspace.desired,
+        observed,
+        workspace.key,
+        workspace.cloud_name,
+        targets={resolve(text, known) for text in targets},
+        projects=workspace.projects,
+    )
+
+
+def judge(workspace: Workspace, made: Plan, consent: Consent) -> Verdict:
+    from policy.access import Access
+    from policy.check import check
+
+    policy = workspace.revision.settings.policy
+    rules = workspace.root / policy.rules if policy.rules else None
+    share = policy.max_destroy_share
+    return check(made, workspace.desired, workspace.actor, Access(rules), share, consent)
+
+
+def show(made: Plan, verdict: Verdict, output: Output) -> None:
+    from reconciler.rendering import plan_lines
+
+    if output is Output.JSON:
+        typer.echo(_json(made, verdict))
+        return
+    out = console()
+    for line in plan_lines(made, verdict):
+        out.print(line)
+
+
+def _json(made: Plan, verdict: Verdict) -> Any:
+    import msgspec
+
+    document = {
+        "digest": made.digest,
+        "plan": made,
+        "allowed": verdict.allowed,
+        "findings": verdict.findings,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)

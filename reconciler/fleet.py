@@ -1,0 +1,138 @@
+"""The fleet as rows and details to print: health, contents, faults, quotas."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from guest_agent.contract import report as words
+from guest_agent.contract.report import Report
+from planners import observed as seen
+from planners.case import NOTHING, Found
+from planners.observed import Observed
+from planners.planning import reports_by_address
+from reconciler.journal.journal import Fault
+from specs.desired import Address, Desired
+
+Row = dict[str, Any]
+
+
+def health(found: Found, report: Report | None) -> str:
+    """One word for how an instance is."""
+    if not found.anything:
+        return "MISSING"
+    if found.server is None:
+        return "NO SERVER"
+    if found.server.status != "ACTIVE":
+        return found.server.status
+    if report is None:
+        return "UNKNOWN"
+    if not report.prepared:
+        return "FAILED" if report.fault else "BUILD"
+    if report.status != words.RUNNING:
+        return "STOPPED"
+    return "RESTART REQUIRED" if report.configuration.restart_required else "HEALTHY"
+
+
+def rows(desired: Desired, observed: Observed, faults: dict[str, str]) -> list[Row]:
+    """One row for every instance that is declared or exists."""
+    pieces = {address: (found, report) for address, found, report in reports_by_address(observed)}
+    addresses = sorted({*desired.instances, *pieces})
+    return [_row(a, *pieces.get(a, (NOTHING, None)), desired, faults) for a in addresses]
+
+
+def _row(
+    address: Address, found: Found, report: Report | None, desired: Desired, faults: dict[str, str]
+) -> Row:
+    offer = desired.offers.get(address)
+    server = found.server
+    datastore = server.metadata.get(seen.DATASTORE, "") if server else ""
+    used = f"{(report.volume_used if report else 0) / 2**30:.2f}"
+    return {
+        "instance": str(address),
+        "health": health(found, report) if address in desired.instances else "NOT DECLARED",
+        "datastore": datastore or (offer.datastore if offer else ""),
+        "version": (report.version if report else "") or (offer.version if offer else ""),
+        "address": found.port.address if found.port else "",
+        "flavor": server.flavor if server else "",
+        "volume": f"{used} of {found.volume.size} GiB" if found.volume else "",
+        "host": f"{server.zone}/{server.host}" if server else "",
+        "last fault": faults.get(str(address), ""),
+    }
+
+
+def details(
+    address: Address, found: Found, observed: Observed, faults: list[Fault], admin: bool
+) -> Row:
+    """Everything about one instance. Details of faults are for administrators."""
+    report = observed.guests.get(found.id)
+    server, volume, port = found.server, found.volume, found.port
+    shown: Row = {
+        "instance": str(address),
+        "id": found.id or "-",
+        "health": health(found, report),
+        "address": port.address if port else "-",
+    }
+    if server is not None:
+        place = f"{server.zone}/{server.host}"
+        shown |= {"server": server.id, "flavor": server.flavor, "host": place}
+        shown["protected"] = bool(server.metadata.get(seen.PROTECTED))
+    if volume is not None:
+        shown["volume"] = f"{volume.size} GiB, {volume.type}"
+    if report is not None:
+        shown |= _contents(report)
+    shown["faults"] = [_fault(fault, admin) for fault in faults]
+    return shown
+
+
+def _contents(report: Report) -> Row:
+    configuration = report.configuration
+    return {
+        "datastore": f"{report.datastore} {report.version}",
+        "volumeUsed": f"{report.volume_used / 2**20:.0f} MiB",
+        "agent": report.agent_version,
+        "databases": [asdict(each) for each in report.databases],
+        "users": [
+            {"name": u.name, "host": u.host, "managed": u.managed, "grants": u.grants}
+            for u in report.users
+        ],
+        "root": {"enabled": report.root.enabled, "everEnabled": report.root.ever_enabled},
+        "configuration": {
+            "memory": f"{configuration.memory_mib} MiB",
+            "overrides": dict(configuration.file),
+            "restartRequired": list(configuration.restart_required),
+        },
+    }
+
+
+def _fault(fault: Fault, admin: bool) -> Row:
+    when = datetime.fromtimestamp(fault.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    shown = {"created": when, "item": fault.item, "message": fault.message}
+    return shown | ({"details": fault.details} if admin and fault.details else {})
+
+
+def quota_rows(desired: Desired, observed: Observed) -> list[Row]:
+    """What each project uses, and its limits."""
+    used: dict[str, list[int]] = {}
+    for address, found, _ in reports_by_address(observed):
+        totals = used.setdefault(address.project, [0, 0])
+        totals[0] += 1
+        totals[1] += sum(volume.size for volume in found.volumes)
+    rows = []
+    for project in sorted({*used, *desired.quotas}):
+        instances, volumes = used.get(project, [0, 0])
+        quota = desired.quotas.get(project)
+        limits = quota.spec if quota else None
+        rows.append(
+            {
+                "project": project,
+                "instances": _of(instances, limits.instances if limits else None),
+                "volumes": _of(volumes, limits.volumes if limits else None) + " GiB",
+            }
+        )
+    return rows
+
+
+def _of(used: int, limit: int | None) -> str:
+    return f"{used} of {limit}" if limit is not None else str(used)

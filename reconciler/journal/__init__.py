@@ -1,0 +1,1 @@
+"""What no cloud remembers: runs, actions, faults, history. It can be lost without losing data."""

@@ -1,0 +1,71 @@
+"""The journal's tables, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("started", Float, nullable=False),
+    Column("ended", Float),
+    Column("actor", String(255), nullable=False),
+    Column("revision", String(64), nullable=False),
+    Column("cloud", String(64), nullable=False),
+    Column("plan", String(64), nullable=False),
+    Column("actions", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run", String(32), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("address", String(160), nullable=False),
+    Column("item", String(255), nullable=False),
+    Column("step", String(32), nullable=False),
+    Column("verb", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Index("entries_by_address", "address"),
+    Index("entries_by_run", "run"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("address", String(160), primary_key=True),
+    Column("instance", String(36), nullable=False),
+    Column("incarnation", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("deleted_at", Float),
+)
+
+faults = Table(
+    "faults",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("address", String(160), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("run", String(32), nullable=False),
+    Column("item", String(255), nullable=False),
+    Column("message", String(255), nullable=False),
+    Column("details", Text, nullable=False),
+    Index("faults_by_address", "address"),
+)
+
+root_history = Table(
+    "root_history",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("address", String(160), nullable=False),
+    Column("enabled", Float, nullable=False),
+    Column("actor", String(255), nullable=False),
+)

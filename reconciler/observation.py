@@ -1,0 +1,41 @@
+"""One snapshot of cloud, guests and journal."""
+
+from __future__ import annotations
+
+from executors.cloud.interface import Cloud, Endpoint
+from executors.guest.interface import Guests
+from planners import observed as seen
+from planners.observed import CloudState, Observed
+from reconciler.journal.journal import Journal
+
+
+def observe(cloud: Cloud, guests: Guests, journal: Journal) -> Observed:
+    """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it."""
+    state = cloud.observe()
+    reports = guests.observe(endpoints(state))
+    return Observed(cloud=state, guests=reports, records=journal.records())
+
+
+def endpoints(state: CloudState) -> list[Endpoint]:
+    """The guests that could answer: those of managed servers that are on."""
+    addresses = {port.id: port.address for port in state.ports}
+    return [
+        Endpoint(server.metadata[seen.ID], addresses[server.port], server.metadata[seen.SALT])
+        for server in state.servers
+        if server.status == "ACTIVE"
+        and server.port in addresses
+        and {seen.ID, seen.SALT} <= server.metadata.keys()
+    ]
+
+
+def learn(journal: Journal, observed: Observed) -> None:
+    """Let a journal that was lost know again which instances live."""
+    living = {
+        f"{server.metadata[seen.PROJECT]}/{server.metadata[seen.NAME]}": server.metadata[seen.ID]
+        for server in observed.cloud.servers
+        if (report := observed.guests.get(server.metadata.get(seen.ID, ""))) and report.prepared
+    }
+    known = observed.records
+    news = {a: i for a, i in living.items() if a not in known or not known[a].active}
+    if news:
+        journal.learn(news)

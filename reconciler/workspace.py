@@ -1,0 +1,133 @@
+"""One repository opened for work: its revision, and lazily everything that it names."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from executors.cloud.interface import Cloud
+from executors.cloud.local import LocalCloud, Setup
+from executors.guest.interface import Guests
+from executors.keys import ControlKey
+from planners.observed import Flavor
+from policy.verdict import Actor
+from reconciler import places
+from specs.definitions import Definitions
+from specs.desired import Desired
+from specs.revision import Revision, RevisionError
+from specs.settings import CloudSettings
+
+
+@dataclass
+class Workspace:
+    """A repository at one revision. Properties raise what their parts raise."""
+
+    root: Path
+    revision: Revision
+    kept_projects: set[str] = field(default_factory=set)
+    """Projects that this repository owns besides those that it declares."""
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        from reconciler.catalogue import discover
+
+        return discover()
+
+    @cached_property
+    def desired(self) -> Desired:
+        """Raises SpecProblems."""
+        from guest_agent import __version__
+        from specs.cache import FileCache
+        from specs.loading import load
+
+        cache = FileCache(places.cache_file(self.root), __version__)
+        project = self.revision.settings.defaults.project
+        desired = load(self.revision.sources, self.definitions, project, self.revision.name, cache)
+        cache.save()
+        return desired
+
+    @cached_property
+    def cloud_name(self) -> str:
+        try:
+            return self.revision.settings.cloud_name()
+        except ValueError as error:
+            raise RevisionError(f"gitrove.yaml: {error}") from None
+
+    @cached_property
+    def cloud_settings(self) -> CloudSettings:
+        return self.revision.settings.clouds[self.cloud_name]
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        if self.cloud_settings.driver == "simulated":
+            from executors.cloud.simulated import SimulatedCloud
+
+            flavors = {name: each.ram for name, each in self.cloud_settings.flavors.items()}
+            store = self._state / "simulated.json"
+            self._state.mkdir(parents=True, exist_ok=True)
+            types, zones = self.cloud_settings.volume_types, self.cloud_settings.zones
+            return SimulatedCloud(flavors, tuple(types), tuple(zones), store)
+        return self.local_cloud
+
+    @cached_property
+    def local_cloud(self) -> LocalCloud:
+        """Raises RevisionError where the cloud is of another kind."""
+        settings = self.cloud_settings
+        if settings.driver != "local":
+            raise RevisionError(f"the cloud {self.cloud_name} is not a local one")
+        flavors = {
+            name: Flavor(name=name, vcpus=each.vcpus, ram=each.ram)
+            for name, each in settings.flavors.items()
+        }
+        zones = {name: list(zone.hosts) for name, zone in settings.zones.items()}
+        network = settings.network or places.network_for(self._state)
+        return LocalCloud(Setup(self._state, network, flavors, settings.volume_types, zones))
+
+    @cached_property
+    def guests(self) -> Guests:
+        if self.cloud_settings.driver == "simulated":
+            from executors.cloud.simulated import SimulatedCloud
+            from executors.guest.simulated import SimulatedGuests
+
+            assert isinstance(self.cloud, SimulatedCloud)
+            return SimulatedGuests(self.cloud, self.definitions)
+        from executors.guest.client import SealedGuests
+
+        return SealedGuests(self.key)
+
+    @cached_property
+    def key(self) -> ControlKey:
+        from executors import keys
+
+        return keys.load(places.key_file(), self.root)
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Whoever runs this program, with the roles that gitrove.yaml gives them."""
+        name = os.environ.get("GITROVE_ACTOR") or getpass.getuser()
+        actors = self.revision.settings.policy.actors
+        if not actors:
+            return Actor(name, ("admin", "member"))
+        if name not in actors:
+            return Actor(name, (), ())
+        return Actor(name, tuple(actors[name].roles), tuple(actors[name].projects))
+
+    @property
+    def projects(self) -> set[str]:
+        return {self.revision.settings.defaults.project, *self.kept_projects}
+
+    @property
+    def _state(self) -> Path:
+        named = self.cloud_settings.state
+        return (self.root / named).absolute() if named else places.cloud_state(self.cloud_name)
+
+
+def find_root(start: Path) -> Path:
+    """The folder with gitrove.yaml at or above *start*. Raises RevisionError."""
+    for folder in (start.absolute(), *start.absolute().parents):
+        if (folder / "gitrove.yaml").exists():
+            return folder
+    raise RevisionError(f"no gitrove.yaml in {start.absolute()} or above; run: gitrove init")
