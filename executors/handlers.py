@@ -70,7 +70,7 @@ def delete_port(step: steps.DeletePort, context: Context) -> None:
 @handles(steps.CreateVolume)
 def create_volume(step: steps.CreateVolume, context: Context) -> None:
     identity = Identity(step.project, step.name, step.instance)
-    context.cloud.create_volume(identity, step.size, step.volume_type, step.zone)
+    context.cloud.create_volume(identity, step.size, step.volume_type, step.zone, step.datastore)
 
 
 @handles(steps.ExtendVolume)

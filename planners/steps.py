@@ -60,6 +60,7 @@ class CreateVolume(Step, frozen=True, kw_only=True, tag=True):
     project: str
     name: str
     size: int
+    datastore: str
     volume_type: str = ""
     zone: str = ""
 

@@ -94,7 +94,9 @@ class LocalCloud:
     def delete_port(self, port: str) -> None:
         self._remove("p", port)
 
-    def create_volume(self, identity: Identity, size: int, kind: str, zone: str) -> None:
+    def create_volume(
+        self, identity: Identity, size: int, kind: str, zone: str, datastore: str
+    ) -> None:
         kind = kind or self._setup.volume_types[0]
         if kind not in self._setup.volume_types:
             raise Failed(f'there is no volume type "{kind}"')
@@ -106,7 +108,7 @@ class LocalCloud:
                 size=size,
                 type=kind,
                 zone=self._zone(zone),
-                metadata=identity.metadata(),
+                metadata=identity.metadata() | {seen.DATASTORE: datastore},
             )
             make_folder(self._place("v", identifier) / "mount", 0o711)
             self._write("v", volume)

@@ -95,7 +95,9 @@ class SimulatedCloud:
         with self._verb("delete_port"):
             self.state.ports.pop(port, None)
 
-    def create_volume(self, identity: Identity, size: int, kind: str, zone: str) -> None:
+    def create_volume(
+        self, identity: Identity, size: int, kind: str, zone: str, datastore: str
+    ) -> None:
         with self._verb("create_volume"):
             volume = f"volume-{identity.id}"
             if volume not in self.state.volumes:
@@ -105,7 +107,7 @@ class SimulatedCloud:
                     size=size,
                     type=kind or self._volume_types[0],
                     zone=zone or self._zones[0],
-                    metadata=identity.metadata(),
+                    metadata=identity.metadata() | {seen.DATASTORE: datastore},
                 )
 
     def extend_volume(self, volume: str, size: int) -> None:

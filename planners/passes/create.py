@@ -30,6 +30,7 @@ def infrastructure(case: Case) -> Answer:
             project=project,
             name=name,
             size=spec.volume.size,
+            datastore=case.offer.definition.name,
             volume_type=spec.volume.type or "",
             zone=zone,
         )

@@ -109,7 +109,8 @@ class Journal:
             self._begin_life(connection, address, step.instance, now)
         elif isinstance(step, steps.Prepare) and entry.state is State.DONE:
             connection.execute(_instance(address).values(active=True))
-        elif isinstance(step, steps.DeleteVolume) and entry.state is State.DONE:
+        elif isinstance(step, steps.DeleteVolume) and entry.state is State.STARTED:
+            # The intent counts: whatever happens next, a missing volume is no incident.
             ended = _instance(address).values(active=False, deleted=True, deleted_at=now)
             connection.execute(ended)
         elif isinstance(step, steps.EnableRoot) and entry.state is State.DONE:
@@ -117,10 +118,9 @@ class Journal:
             connection.execute(tables.root_history.insert(), [row])
 
     def _begin_life(self, connection: Connection, address: str, instance: str, now: float) -> None:
-        columns = (tables.instances.c.instance, tables.instances.c.incarnation)
-        query = sa.select(*columns).where(tables.instances.c.address == address)
+        query = sa.select(tables.instances).where(tables.instances.c.address == address)
         row = connection.execute(query).first()
-        if row is None or row.instance != instance:
+        if row is None or row.instance != instance or row.deleted:
             incarnation = _incarnation(address, instance)
             _remember(connection, address, instance, incarnation, False, now)
 

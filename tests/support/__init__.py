@@ -1,0 +1,1 @@
+"""Builders that tests share: worlds, specs, real instances."""

@@ -1,0 +1,76 @@
+"""Specs that several tests start from."""
+
+FULL = """
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: orders}
+spec:
+  datastore: {name: mariadb, version: "10.11"}
+  flavor: small
+  volume: {size: 2, type: standard}
+  configuration: tuned
+  databases: [{name: store}, {name: old}]
+  users:
+    - name: app
+      grants: [{database: store}]
+    - name: gone
+    - name: former
+  root: {enabled: true}
+---
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: cache}
+spec:
+  datastore: {name: redis}
+  flavor: tiny
+  volume: {size: 1}
+---
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: passing}
+spec:
+  datastore: {name: postgresql}
+  flavor: tiny
+  volume: {size: 1}
+---
+apiVersion: gitrove/v1
+kind: ConfigurationGroup
+metadata: {name: tuned}
+spec:
+  datastore: {name: mariadb}
+  values: {max_connections: 80, back_log: 90}
+"""
+
+CHANGED = """
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: orders}
+spec:
+  datastore: {name: mariadb, version: "10.11"}
+  flavor: medium
+  volume: {size: 3, type: standard}
+  configuration: tuned
+  databases: [{name: store}, {name: fresh}]
+  users:
+    - name: app
+      password: {rotation: 2}
+      grants: [{database: store, privileges: [SELECT]}]
+    - name: renamed
+      formerName: former
+  lifecycle: {preventDestroy: true}
+---
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: cache}
+spec:
+  datastore: {name: redis}
+  flavor: tiny
+  volume: {size: 1}
+---
+apiVersion: gitrove/v1
+kind: ConfigurationGroup
+metadata: {name: tuned}
+spec:
+  datastore: {name: mariadb}
+  values: {max_connections: 100, thread_stack: 327680}
+"""
