@@ -19,7 +19,7 @@ from planners.case import SecretMissing
 from planners.steps import SecretSource, Step
 from specs.definitions import Definition
 
-_BOOT_SECONDS = 120.0
+_BOOT_SECONDS = 45.0
 _POLL_SECONDS = 0.1
 
 
@@ -254,9 +254,9 @@ def _wait_for_guest(instance: str, context: Context) -> None:
     while True:
         try:
             context.guests.call(endpoint, "ping")
-        except Passing:
+        except Passing as error:
             if time.monotonic() > limit:
-                raise
+                raise Failed(f"{error.message}, for {_BOOT_SECONDS:.0f} s") from None
             time.sleep(_POLL_SECONDS)
         else:
             return

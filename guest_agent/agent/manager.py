@@ -136,7 +136,7 @@ class Manager:
                 raise
             self._driver.start()
             raise BadConfiguration(
-                "the server did not start with its new configuration; the previous one is back",
+                "the server did not start with it; the previous configuration is back",
                 error.details or error.message,
             ) from error
         self._keep_as_good()
@@ -161,14 +161,28 @@ class Manager:
             self._write_configuration(memory_mib, configuration)
             if not self._driver.process.running():
                 return
-            live = self._driver.apply_live(defaults | configuration)
+            try:
+                live = self._driver.apply_live(defaults | configuration)
+            except GuestError as error:
+                self._return_to(before, configuration)
+                raise BadConfiguration(
+                    f"{error.message}; the previous configuration is back", error.details
+                ) from error
             self._note_accepted([name for name in live if name in configuration])
             changed = {n for n, v in configuration.items() if before.written.get(n) != v}
             waiting = (changed | set(defaults)) - set(live)
             if before.memory_mib != memory_mib:
                 waiting.add("memory")
+            waiting.update(before.pending)
             with self._ledger() as book:
-                book.pending = sorted(waiting.union(before.pending))
+                book.pending = sorted(waiting)
+            if not waiting:
+                self._driver.files.keep_as_good()
+
+    def _return_to(self, before: Ledger, refused: dict[str, str]) -> None:
+        self._write_configuration(before.memory_mib, before.written)
+        touched = {name: value for name, value in before.written.items() if name in refused}
+        self._driver.apply_live(touched)
 
     def _write_configuration(self, memory_mib: int, configuration: dict[str, str]) -> None:
         with self._ledger() as book:

@@ -116,9 +116,14 @@ def run(command: Sequence[str], user: str = "", deadline: float = 300.0) -> str:
     output: str = done.stdout.decode(errors="replace")
     if done.returncode:
         raise GuestError(
-            f"{Path(command[0]).name} failed with exit status {done.returncode}", output[-4000:]
+            f"{Path(command[0]).name} failed with exit status {done.returncode}", _ends(output)
         )
     return output
+
+
+def _ends(output: str, size: int = 4000) -> str:
+    """The beginning and the end of a long output: errors come first or last."""
+    return output if len(output) <= 2 * size else f"{output[:size]}\n…\n{output[-size:]}"
 
 
 def wait_until(condition: Callable[[], bool], deadline: float, pause: float = 0.05) -> bool:

@@ -1,20 +1,31 @@
-"""A simulated cloud with guests, key and journal, and the loop around it."""
+"""Worlds to test in: a cloud with guests, key and journal, and the loop around them."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
+import psutil
+
+from executors.cloud.interface import Cloud
+from executors.cloud.local import LocalCloud, Setup
 from executors.cloud.simulated import SimulatedCloud
 from executors.engine import Entry, Outcome, Sink, execute
+from executors.guest.client import SealedGuests
+from executors.guest.interface import Guests
 from executors.guest.simulated import GuestState, SimulatedGuests
 from executors.handlers import Context, handle
 from executors.keys import ControlKey
-from planners.observed import Observed
+from executors.keys import load as load_key
+from guest_agent.contract.report import Report
+from guest_agent.toolkit.processes import ServerProcess, wait_until
+from planners.observed import Flavor, Observed, Server
 from planners.plan import Plan
 from planners.planning import make_plan
+from planners.steps import SecretSource
 from reconciler.catalogue import discover
 from reconciler.journal.journal import Journal
 from reconciler.observation import learn, observe
@@ -31,33 +42,20 @@ def desire(text: str, project: str = "shop") -> Desired:
 
 
 @dataclass
-class SimulatedWorld:
-    """Everything of one simulated world; ``again`` is the same world in a new process."""
+class World:
+    """A cloud with its guests and a journal, and the loop around them."""
 
-    cloud: SimulatedCloud
+    cloud: Cloud
+    guests: Guests
     journal: Journal
-    store: Path | None = None
-    url: str = "sqlite://"
+    key: ControlKey = KEY
     projects: Collection[str] = ("shop",)
-
-    @classmethod
-    def create(cls, folder: Path | None = None) -> SimulatedWorld:
-        store = folder / "cloud.json" if folder else None
-        url = f"sqlite:///{folder}/journal.db" if folder else "sqlite://"
-        return cls(SimulatedCloud(store=store), Journal(url), store, url)
-
-    def again(self) -> SimulatedWorld:
-        return replace(self, cloud=SimulatedCloud(store=self.store), journal=Journal(self.url))
-
-    @property
-    def guests(self) -> SimulatedGuests:
-        return SimulatedGuests(self.cloud, DEFINITIONS)
 
     def observe(self) -> Observed:
         return observe(self.cloud, self.guests, self.journal)
 
     def plan(self, desired: Desired, targets: Collection[Address] = ()) -> Plan:
-        return make_plan(desired, self.observe(), KEY, "sim", targets, self.projects)
+        return make_plan(desired, self.observe(), self.key, "test", targets, self.projects)
 
     def apply(
         self,
@@ -67,9 +65,9 @@ class SimulatedWorld:
         progress: Callable[[Entry], None] = lambda _: None,
     ) -> Outcome:
         """Plan and execute once."""
-        made = self.plan(desired)
         learn(self.journal, self.observe())
-        context = Context(self.cloud, self.guests, KEY, DEFINITIONS)
+        made = self.plan(desired)
+        context = Context(self.cloud, self.guests, self.key, DEFINITIONS)
         run = self.journal.begin(made, "tester")
         outcome = execute(
             made,
@@ -91,6 +89,29 @@ class SimulatedWorld:
             assert outcome.succeeded, outcome.failed
         return self.plan(desired)
 
+
+@dataclass(kw_only=True)
+class SimulatedWorld(World):
+    """A world in memory, or in *store*: then ``again`` is the same world in a new process."""
+
+    cloud: SimulatedCloud
+    store: Path | None = None
+    url: str = "sqlite://"
+
+    @classmethod
+    def create(cls, folder: Path | None = None) -> SimulatedWorld:
+        store = folder / "cloud.json" if folder else None
+        return cls.at(store, f"sqlite:///{folder}/journal.db" if folder else "sqlite://")
+
+    @classmethod
+    def at(cls, store: Path | None, url: str) -> SimulatedWorld:
+        cloud = SimulatedCloud(store=store)
+        guests = SimulatedGuests(cloud, DEFINITIONS)
+        return cls(cloud=cloud, guests=guests, journal=Journal(url), store=store, url=url)
+
+    def again(self) -> SimulatedWorld:
+        return self.at(self.store, self.url)
+
     def guest(self, desired: Desired, name: str, project: str = "shop") -> GuestState:
         """The guest's state of a declared instance, for tests that meddle with it."""
         for server in self.cloud.state.servers.values():
@@ -98,3 +119,75 @@ class SimulatedWorld:
             if (metadata["gitrove:project"], metadata["gitrove:name"]) == (project, name):
                 return self.cloud.state.guests[metadata["gitrove:id"]]
         raise KeyError(name)
+
+
+@dataclass(kw_only=True)
+class LocalWorld(World):
+    """Real agents and real database servers below *folder*."""
+
+    cloud: LocalCloud
+    folder: Path
+    network: str
+
+    @classmethod
+    def at(cls, folder: Path, network: str) -> LocalWorld:
+        folder.mkdir(mode=0o711, exist_ok=True)
+        flavors = {n: Flavor(name=n, ram=ram) for n, ram in (("tiny", 256), ("small", 512))}
+        zones = {"az1": ["host1", "host2"], "az2": ["host3"]}
+        setup = Setup(folder / "cloud", network, flavors, ["standard", "fast"], zones)
+        key = load_key(folder / "control.key", folder)
+        journal = Journal(f"sqlite:///{folder}/journal.db")
+        cloud = LocalCloud(setup)
+        guests = SealedGuests(key)
+        return cls(
+            cloud=cloud, guests=guests, journal=journal, key=key, folder=folder, network=network
+        )
+
+    def again(self) -> LocalWorld:
+        return self.at(self.folder, self.network)
+
+    def server(self, name: str) -> Server:
+        return next(s for s in self.cloud.observe().servers if s.name == name)
+
+    def report(self, name: str) -> Report:
+        found = self.observe().guests[self.server(name).metadata["gitrove:id"]]
+        assert found is not None
+        return found
+
+    def place(self, name: str) -> Path:
+        """The folder of the server called *name*."""
+        return self.folder / "cloud" / "servers" / self.server(name).id
+
+    def address(self, name: str) -> str:
+        server = self.server(name)
+        return next(p.address for p in self.cloud.observe().ports if p.id == server.port)
+
+    def password(self, name: str, login: str) -> str:
+        instance = self.server(name).metadata["gitrove:id"]
+        return self.key.password(instance, login, SecretSource())
+
+    def process(self, name: str, which: str = "database") -> psutil.Process:
+        """The running process of the database or the agent."""
+        folder = self.place(name) / ("local" if which == "database" else "")
+        found = ServerProcess(folder / f"{which}.process", folder / f"{which}.log").find()
+        assert found is not None
+        return found
+
+    def process_gone(self, name: str, which: str) -> None:
+        folder = self.place(name) / ("local" if which == "database" else "")
+        process = ServerProcess(folder / f"{which}.process", folder / f"{which}.log")
+        assert wait_until(lambda: not process.running(), 10)
+
+    def wait_until_running(self, *names: str) -> None:
+        def running() -> bool:
+            reports = self.observe().guests.values()
+            return [r.status for r in reports if r] == ["running"] * len(names)
+
+        assert wait_until(running, 60)
+
+    def remove(self) -> None:
+        """Stop every process of this world, then remove its files."""
+        for server in self.cloud.servers():
+            self.cloud.stop_server(server.id)
+        self.journal.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2
 
-from guest_agent.contract.errors import BadConfiguration, GuestError, TryLater
+from guest_agent.contract.errors import GuestError, TryLater
 from guest_agent.datastores.driver import Account, Place, Schema
 from guest_agent.datastores.postgresql import accounts
 from guest_agent.datastores.postgresql.session import OWN_USER, Session, connect
@@ -112,6 +112,8 @@ class PostgreSQL:
 
     def apply_live(self, values: dict[str, str]) -> list[str]:
         with self._session() as session:
+            # What somebody set by ALTER SYSTEM would win over every file of ours.
+            session.run("ALTER SYSTEM RESET ALL")
             self._reload(session)
             refused = session.rows(
                 "SELECT name, error FROM pg_file_settings"
@@ -119,7 +121,7 @@ class PostgreSQL:
             )
             if refused:
                 text = "; ".join(f"{name}: {error}" for name, error in refused)
-                raise BadConfiguration(f"the server refuses its configuration: {text}")
+                raise GuestError("the server refuses a parameter", text)
             query = "SELECT name FROM pg_settings WHERE name = ANY(%s) AND context <> 'postmaster'"
             return [name for (name,) in session.rows(query, list(values))]
 
