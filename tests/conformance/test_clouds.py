@@ -1,0 +1,101 @@
+"""The contract of the cloud interface, on every cloud that there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from executors.cloud.interface import Boot, Cloud, Identity
+from executors.errors import Failed
+from planners import observed as seen
+from tests.support.worlds import KEY, LocalWorld, SimulatedWorld
+
+ONE = Identity("shop", "one", "11111111-1111-1111-1111-111111111111")
+TWO = Identity("shop", "two", "22222222-2222-2222-2222-222222222222")
+
+
+@pytest.fixture(params=["simulated", "local"])
+def cloud(request: pytest.FixtureRequest) -> Cloud:
+    if request.param == "simulated":
+        return SimulatedWorld.create().cloud
+    world: LocalWorld = request.getfixturevalue("local_world")
+    return world.cloud
+
+
+def boot(identity: Identity, salt: str = "salt") -> Boot:
+    key = KEY.guest_key(identity.id, salt)
+    package = "guest_agent.datastores.redis"
+    return Boot("redis", package, 6379, "", salt, key, "secret")
+
+
+def create(cloud: Cloud, identity: Identity, salt: str = "salt") -> None:
+    cloud.create_port(identity)
+    cloud.create_volume(identity, 1, "", "", "redis")
+    cloud.create_server(identity, "tiny", "redis-7.0", "", boot(identity, salt))
+
+
+def test_everything_made_is_observed_with_its_identity_and_joined(cloud: Cloud) -> None:
+    create(cloud, ONE)
+    state = cloud.observe()
+    (server,), (volume,), (port,) = state.servers, state.volumes, state.ports
+    for piece in (server, volume, port):
+        assert piece.metadata.items() >= ONE.metadata().items()
+    assert server.status == "ACTIVE" and server.port == port.id
+    assert volume.server == port.server == server.id
+    assert port.address.startswith("127.")
+    endpoint = cloud.endpoint(ONE.id)
+    assert endpoint is not None and endpoint.address == port.address
+    assert {"tiny"} <= {flavor.name for flavor in state.flavors}
+    assert state.volume_types and state.zones
+
+
+def test_creating_again_changes_nothing(cloud: Cloud) -> None:
+    create(cloud, ONE)
+    before = cloud.observe()
+    create(cloud, ONE, salt="another")
+    assert cloud.observe() == before
+    assert before.servers[0].metadata[seen.SALT] == "salt"
+
+
+def test_instances_have_addresses_of_their_own(cloud: Cloud) -> None:
+    cloud.create_port(ONE)
+    cloud.create_port(TWO)
+    assert len({port.address for port in cloud.observe().ports}) == 2
+
+
+def test_a_volume_outlives_its_server_and_grows_only(cloud: Cloud) -> None:
+    create(cloud, ONE)
+    volume = cloud.observe().volumes[0].id
+    with pytest.raises(Failed, match="attached"):
+        cloud.delete_volume(volume)
+    cloud.extend_volume(volume, 3)
+    cloud.extend_volume(volume, 2)
+    cloud.delete_server(cloud.observe().servers[0].id)
+    left = cloud.observe().volumes[0]
+    assert (left.size, left.server, left.status) == (3, "", "available")
+    cloud.create_server(ONE, "tiny", "redis-7.0", "", boot(ONE))
+    assert cloud.observe().volumes[0].server == cloud.observe().servers[0].id
+
+
+def test_flavor_and_metadata_change(cloud: Cloud) -> None:
+    create(cloud, ONE)
+    server = cloud.observe().servers[0].id
+    cloud.resize_server(server, "small")
+    cloud.set_metadata(server, "colour", "red")
+    found = cloud.observe().servers[0]
+    assert (found.flavor, found.status, found.metadata["colour"]) == ("small", "ACTIVE", "red")
+    cloud.set_metadata(server, "colour", "")
+    assert "colour" not in cloud.observe().servers[0].metadata
+    with pytest.raises(Failed, match="flavor"):
+        cloud.resize_server(server, "gigantic")
+
+
+def test_deleting_is_complete_and_may_be_repeated(cloud: Cloud) -> None:
+    create(cloud, ONE)
+    state = cloud.observe()
+    for _ in range(2):
+        cloud.delete_server(state.servers[0].id)
+        cloud.delete_volume(state.volumes[0].id)
+        cloud.delete_port(state.ports[0].id)
+    left = cloud.observe()
+    assert (left.servers, left.volumes, left.ports) == ([], [], [])
+    assert cloud.endpoint(ONE.id) is None
