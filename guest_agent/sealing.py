@@ -22,11 +22,6 @@ class NotGenuine(Exception):
     """The token was not sealed with this key, was altered, is stale, or was heard before."""
 
 
-def new_key() -> str:
-    """A fresh random key, as URL-safe base64 of 32 bytes."""
-    return Fernet.generate_key().decode()
-
-
 def seal(plain: bytes, key: str) -> bytes:
     return Fernet(key).encrypt(plain)
 

@@ -72,7 +72,6 @@ class CloudState(_Data, frozen=True, kw_only=True):
     flavors: list[Flavor] = []
     volume_types: list[str] = []
     zones: list[str] = []
-    images: list[str] = []
 
 
 class Record(_Data, frozen=True, kw_only=True):

@@ -97,8 +97,7 @@ def basis_by_address(observed: Observed, addresses: Iterable[str]) -> dict[str, 
     wanted = set(addresses)
     result = {str(a): basis_of(a, f, observed) for a, f in found.items() if str(a) in wanted}
     for text in wanted - set(result):
-        project, _, name = text.partition("/")
-        result[text] = basis_of(Address(project, name), NOTHING, observed)
+        result[text] = basis_of(Address.parse(text), NOTHING, observed)
     return result
 
 

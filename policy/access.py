@@ -15,6 +15,7 @@ from oslo_policy import policy as oslo
 
 from planners.plan import Action
 from policy.verdict import DENY, Actor, Finding
+from specs.desired import Address
 
 _OWNER = "rule:admin_or_owner"
 _OWNED = """
@@ -78,7 +79,7 @@ class Access:
         """One denial for every instance with actions that *actor* may not do."""
         refused: dict[str, set[str]] = {}
         for action in actions:
-            project = action.address.partition("/")[0]
+            project = Address.parse(action.address).project
             for rule in action.step.RULES:
                 if not self.allows(rule, project, actor):
                     refused.setdefault(action.address, set()).add(rule)

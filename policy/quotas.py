@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from planners.plan import Plan, Verb
 from policy.verdict import DENY, WARN, Finding
+from specs.desired import Address
 from specs.models import Quota
 
 RULE = "quota"
@@ -18,7 +19,7 @@ def quotas(plan: Plan, limits: Mapping[str, Quota]) -> Iterator[Finding]:
     quota lowered below what exists must not block repairs.
     """
     adding = {
-        action.address.partition("/")[0]
+        Address.parse(action.address).project
         for action in plan.actions
         if (action.verb is Verb.CREATE and action.item == "server") or action.item == "volume"
     }

@@ -18,6 +18,7 @@ from reconciler.journal.journal import Journal
 from reconciler.locks import project_locks
 from reconciler.observation import learn, observe
 from specs.definitions import Definitions
+from specs.desired import Address
 
 
 class Stale(Exception):
@@ -57,7 +58,7 @@ def apply(
     """Execute *plan*. Raises Blocked, Stale, Locked before anything has changed."""
     if plan.obstacles:
         raise Blocked(f"the plan has {len(plan.obstacles)} obstacles")
-    projects = {action.address.partition("/")[0] for action in plan.actions}
+    projects = {Address.parse(action.address).project for action in plan.actions}
     with project_locks(world.locks, projects):
         observed = world.observe()
         _refuse_if_stale(plan, observed)

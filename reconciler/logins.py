@@ -10,8 +10,6 @@ from executors.keys import ControlKey
 from planners.case import Found, SecretMissing, secret_source
 from specs.desired import Address, Desired
 
-_ROOT_NAMES = {"mariadb": "root", "postgresql": "postgres", "redis": "default"}
-
 
 def rows(desired: Desired, key: ControlKey, address: Address, found: Found) -> list[dict[str, Any]]:
     """One row a declared user, and one for root where it is enabled. Raises Failed."""
@@ -27,7 +25,7 @@ def rows(desired: Desired, key: ControlKey, address: Address, found: Found) -> l
         for user in instance.spec.users
     ]
     if instance.spec.root.enabled:
-        logins.append((_ROOT_NAMES[definition.name], "root", instance.spec.root.password))
+        logins.append((definition.root_name, "root", instance.spec.root.password))
     try:
         passwords = [key.password(found.id, login, secret_source(s)) for _, login, s in logins]
     except SecretMissing as error:

@@ -65,6 +65,7 @@ class Definition(_Data):
     versions: dict[str, VersionDefinition]
     port: int
     server_user: str
+    root_name: str
     volume_kinds: list[str]
     capabilities: frozenset[Capability]
     booleans: dict[str, str]

@@ -16,6 +16,12 @@ class Address(NamedTuple):
     project: str
     name: str
 
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address that was printed as ``project/name``."""
+        project, _, name = text.partition("/")
+        return cls(project, name)
+
     def __str__(self) -> str:
         return f"{self.project}/{self.name}"
 

@@ -55,6 +55,12 @@ class ConfigurationFiles:
         except FileNotFoundError:
             return {}
 
+    def returning_to_base(self, values: dict[str, str]) -> dict[str, str]:
+        """*values*, but what is not overridden any more becomes what the base says, if it does."""
+        overridden = self.read_overrides()
+        base = self._codec.read(self.base.read_text())
+        return {n: v if n in overridden else base.get(n, v) for n, v in values.items()}
+
     def keep_as_good(self) -> None:
         """Remember the present files as ones that the server starts with."""
         for path in (self.base, self._digest, self.overrides):

@@ -41,9 +41,8 @@ def _configure(case: Case, differences: list[Change], restart: set[str]) -> Draf
     definition = case.offer.definition
     wished = dict(sorted(case.configuration.items()))
     gone = sorted(set(report.configuration.file) - set(wished))
-    defaults = {
-        name: definition.parameters[name].default for name in gone if _known(definition, name)
-    }
+    known = definition.parameters
+    defaults = {name: known[name].default for name in gone if name in known}
     step = Configure(instance=case.id, memory=case.memory, configuration=wished, defaults=defaults)
     live = any(each.field not in restart for each in differences)
     impact = Impact.RELOAD if live and report.status == words.RUNNING else Impact.NONE
@@ -98,10 +97,6 @@ def _only_in_effect(case: Case, differences: list[Change]) -> bool:
     assert report is not None
     same_file = report.configuration.file == case.configuration
     return same_file and any(each.field != "memory" for each in differences)
-
-
-def _known(definition: Definition, name: str) -> bool:
-    return name in definition.parameters
 
 
 def _canonical(definition: Definition, name: str, value: str) -> str:

@@ -100,12 +100,16 @@ def _apply_saved(saved: Path, directory: Path, yes: bool, consent: Consent) -> N
 
 def _converge(workspace: Workspace, target: list[str], yes: bool, consent: Consent) -> None:
     """Plan and apply until the plan is empty; each further plan is shown and asked for again."""
+    from reconciler.observation import learn
+
     with open_journal(workspace) as journal:
         world = world_of(workspace, journal)
         for _ in range(_ROUNDS):
-            made = planning.make(workspace, world.observe(), target)
+            observed = world.observe()
+            made = planning.make(workspace, observed, target)
             _approve(workspace, made, yes, consent)
             if not made.actions:
+                learn(journal, observed)
                 return
             _finish(_run(workspace, made, journal))
     raise fail(f"the plan is still not empty after {_ROUNDS} rounds; see gitrove history")
@@ -155,8 +159,9 @@ def _finish(outcome: Outcome) -> None:
         f"[red]Not everything was applied:[/] {done} done, {failed} failed, {skipped} skipped."
     )
     if outcome.failed:
-        names = " ".join(sorted({entry.action.address for entry in outcome.failed}))
-        out.print(f"See what went wrong with: gitrove show {names}; then run apply again.")
+        out.print("See what went wrong, then run apply again:")
+        for address in sorted({entry.action.address for entry in outcome.failed}):
+            out.print(f"  gitrove show {address}")
     else:
         out.print("It was stopped; run apply again to go on.")
     raise typer.Exit(FAILURE)

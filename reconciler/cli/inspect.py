@@ -75,6 +75,8 @@ def history(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """List what was done: runs, or the actions of one instance or run."""
+    from specs.desired import Address
+
     with errors_explained():
         workspace = open_workspace(directory, worktree=True)
         with open_journal(workspace) as journal:
@@ -84,7 +86,7 @@ def history(
                     raise fail(f'{"several runs" if found else "no run"} "{run}"')
                 rows = journal.run_entries(found[0])
             elif instance:
-                known = {_address(a): "" for a in journal.records()}
+                known = {Address.parse(a): "" for a in journal.records()}
                 rows = journal.entries(str(resolve(instance, known)), limit)
             else:
                 rows = journal.runs(limit)
@@ -167,9 +169,11 @@ def _look_at_cloud(workspace: Workspace, journal: Journal) -> Observed:
 def _find(text: str, workspace: Workspace, observed: Observed) -> tuple[Address, Found]:
     from planners.case import NOTHING
     from planners.planning import reports_by_address
+    from specs.desired import Address
 
     pieces = {address: found for address, found, _ in reports_by_address(observed)}
-    known = dict.fromkeys([*workspace.desired.instances, *map(_address, observed.records)], "")
+    recorded = map(Address.parse, observed.records)
+    known = dict.fromkeys([*workspace.desired.instances, *recorded], "")
     address = resolve(text, {**known, **{a: found.id for a, found in pieces.items()}})
     return address, pieces.get(address, NOTHING)
 
@@ -186,13 +190,6 @@ def _require(workspace: Workspace, instance: str) -> None:
             print_to = console(stderr=True)
             print_to.print(f"[red]{workspace.actor.name} may not see the users of {address}[/]")
             raise typer.Exit(FAILURE)
-
-
-def _address(text: str) -> Address:
-    from specs.desired import Address
-
-    project, _, name = text.partition("/")
-    return Address(project, name)
 
 
 def _when(seconds: float | None) -> str:

@@ -18,6 +18,7 @@ from planners.identity import instance_id
 from planners.observed import Record
 from planners.plan import Plan
 from reconciler.journal import tables
+from specs.desired import Address
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MESSAGE_LENGTH = 255
@@ -278,8 +279,8 @@ def _remember(
 
 def _incarnation(address: str, instance: str) -> int:
     """Which life *instance* is the id of; ids are counted, so the count can be found again."""
-    project, _, name = address.partition("/")
+    parsed = Address.parse(address)
     for number in range(10_000):
-        if instance_id(project, name, number) == instance:
+        if instance_id(*parsed, number) == instance:
             return number
     return 0

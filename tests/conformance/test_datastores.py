@@ -13,7 +13,9 @@ import pytest
 import redis
 
 from planners.plan import Impact, Plan, Verb
+from planners.steps import SecretSource
 from specs.desired import Desired
+from specs.problems import SpecProblems
 from tests.support.databases import KINDS, Kind, cache
 from tests.support.worlds import LocalWorld, desire
 
@@ -192,8 +194,6 @@ def test_users_change_password_and_grants_and_go(kind: Kind, one: LocalWorld) ->
         "postgresql": "CREATE TABLE t (i INT)",
         "redis": "SET app:x 1",
     }[kind.name]
-    from planners.steps import SecretSource
-
     instance = one.server("one").metadata["gitrove:id"]
     new = one.key.password(instance, f"{name}@{kind.host}", SecretSource(rotation=2))
     with pytest.raises(kind.refused):
@@ -299,8 +299,6 @@ def test_a_configuration_the_server_refuses_is_taken_back(kind: Kind, one: Local
 def test_a_user_is_renamed_where_the_server_can(one: LocalWorld, kind: Kind) -> None:
     renamed = user(kind, "web", formerName="app")
     if kind.name == "redis":
-        from specs.problems import SpecProblems
-
         with pytest.raises(SpecProblems, match="Redis cannot rename a user"):
             declared(kind, users=[renamed])
         return

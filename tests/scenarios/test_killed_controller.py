@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from executors.engine import Entry, Sink
@@ -57,11 +58,8 @@ def prepared(folder: Path, before: str | None) -> SimulatedWorld:
         desired = desire(before)
         world.converge(desired)
         world.guest(desired, "orders").rows["store"] = 7
-        state = world.cloud.state
-        passing = next(s for s in state.servers.values() if s.name == "passing")
         world.guest(desired, "cache").running = False
         world.guest(desired, "orders").file["max_connections"] = "1"
-        del passing
         world.cloud.save()
     return world
 
@@ -98,9 +96,6 @@ def test_the_two_plans_use_every_step_type(durable_world: SimulatedWorld) -> Non
     durable_world.guest(first, "cache").running = False
     server = next(s for s in durable_world.cloud.state.servers.values() if s.name == "cache")
     used |= {type(action.step) for action in durable_world.plan(second).actions}
-    off = {"status": "SHUTOFF"}
-    import msgspec
-
-    durable_world.cloud.state.servers[server.id] = msgspec.structs.replace(server, **off)
+    durable_world.cloud.state.servers[server.id] = msgspec.structs.replace(server, status="SHUTOFF")
     used |= {type(action.step) for action in durable_world.plan(second).actions}
     assert used == set(steps.AnyStep.__args__)  # type: ignore[attr-defined]

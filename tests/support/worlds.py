@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
+import msgspec
 import psutil
 
 from executors.cloud.interface import Cloud
 from executors.cloud.local import LocalCloud, Setup
 from executors.cloud.simulated import SimulatedCloud
-from executors.engine import Entry, Outcome, Sink, execute
+from executors.engine import Entry, Outcome, Sink
 from executors.guest.client import SealedGuests
 from executors.guest.interface import Guests
 from executors.guest.simulated import GuestState, SimulatedGuests
-from executors.handlers import Context, handle
 from executors.keys import ControlKey
 from executors.keys import load as load_key
 from guest_agent.contract.report import Report
@@ -26,6 +29,7 @@ from planners.observed import Flavor, Observed, Server
 from planners.plan import Plan
 from planners.planning import make_plan
 from planners.steps import SecretSource
+from reconciler import applying
 from reconciler.catalogue import discover
 from reconciler.journal.journal import Journal
 from reconciler.observation import learn, observe
@@ -39,6 +43,19 @@ KEY = ControlKey(b"k" * 32, Path("/nonexistent"))
 def desire(text: str, project: str = "shop") -> Desired:
     """The desired state of one YAML text. Raises SpecProblems."""
     return load([Source("specs.yaml", dedent(text).encode())], DEFINITIONS, project)
+
+
+class _WrappedJournal:
+    """The journal, but what a run records goes through *wrap* first."""
+
+    def __init__(self, journal: Journal, wrap: Callable[[Sink], Sink]) -> None:
+        self._wrap = wrap
+        self.records, self.learn = journal.records, journal.learn
+        self._begin = journal.begin
+
+    def begin(self, plan: Plan, actor: str) -> SimpleNamespace:
+        run = self._begin(plan, actor)
+        return SimpleNamespace(record=self._wrap(run).record, end=run.end)
 
 
 @dataclass
@@ -64,20 +81,13 @@ class World:
         concurrency: int = 4,
         progress: Callable[[Entry], None] = lambda _: None,
     ) -> Outcome:
-        """Plan and execute once."""
+        """Plan and apply once, as the command line does; *wrap* stands before the journal."""
         learn(self.journal, self.observe())
-        made = self.plan(desired)
-        context = Context(self.cloud, self.guests, self.key, DEFINITIONS)
-        run = self.journal.begin(made, "tester")
-        outcome = execute(
-            made,
-            lambda action: handle(action.step, context),
-            wrap(run),
-            concurrency,
-            progress=progress,
-        )
-        run.end("done")
-        return outcome
+        locks = Path(tempfile.gettempdir()) / f"gitrove-locks-{os.getpid()}"
+        journal = _WrappedJournal(self.journal, wrap)
+        acted_on = applying.World(self.cloud, self.guests, self.key, DEFINITIONS, journal, locks)
+        plan = msgspec.structs.replace(self.plan(desired), obstacles=[])
+        return applying.apply(plan, acted_on, "tester", concurrency, progress=progress)
 
     def converge(self, desired: Desired, rounds: int = 5) -> Plan:
         """Apply until the plan is empty or has only obstacles; that plan."""

@@ -104,20 +104,12 @@ class MariaDB:
             return {str(name): str(value) for name, value in session.rows(query, *names)}
 
     def apply_live(self, values: dict[str, str]) -> list[str]:
-        base = self._base_values()
         applied = []
         with self._session() as session:
-            for name, value in values.items():
-                if name in self.files.read_overrides():
-                    wanted = value
-                else:
-                    wanted = base.get(name, value)
-                if self._set_global(session, name, wanted):
+            for name, value in self.files.returning_to_base(values).items():
+                if self._set_global(session, name, value):
                     applied.append(name)
         return applied
-
-    def _base_values(self) -> dict[str, str]:
-        return ini_codec("mariadbd").read(self.files.base.read_text())
 
     def _set_global(self, session: Session, name: str, value: str) -> bool:
         argument: object = value

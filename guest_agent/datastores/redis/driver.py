@@ -92,17 +92,14 @@ class Redis:
         return {name: found[name] for name in names if name in found}
 
     def apply_live(self, values: dict[str, str]) -> list[str]:
-        base = properties_codec().read(self.files.base.read_text())
-        overridden = self.files.read_overrides()
         applied = []
-        for name, value in values.items():
-            wanted = value if name in overridden else base.get(name, value)
+        for name, value in self.files.returning_to_base(values).items():
             try:
-                self._client.config_set(name, wanted)
+                self._client.config_set(name, value)
                 applied.append(name)
             except redis.ResponseError as error:
                 if "immutable" not in str(error):
-                    raise GuestError(f"the server refuses {name} = {wanted}", str(error)) from error
+                    raise GuestError(f"the server refuses {name} = {value}", str(error)) from error
         return applied
 
     # -- databases: Redis numbers them, nobody makes or drops one ------------

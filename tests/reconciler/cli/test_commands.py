@@ -112,3 +112,13 @@ def test_destroy_leaves_nothing(shell: Shell) -> None:
     shell.run("apply", "--yes")
     assert "9 to delete" in shell.run("destroy", "--yes")
     assert json.loads(shell.run("observe"))["cloud"].get("servers", []) == []
+
+
+def test_a_lost_journal_learns_even_when_nothing_has_to_be_done(shell: Shell) -> None:
+    shell.run("apply", "--yes")
+    home = Path(shell.environment["GITROVE_HOME"])
+    for path in home.glob("journal.db*"):
+        path.unlink()
+    assert "No changes" in shell.run("apply", "--yes")
+    (home / "clouds" / "here" / "simulated.json").unlink()
+    assert "incident: it existed" in shell.run("plan", expect=1)
