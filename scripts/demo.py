@@ -282,8 +282,8 @@ def _variable(login: dict[str, Any], name: str) -> Any:
 
 
 def _kill_database(teller: Teller, instance: str) -> None:
-    record = json.loads((teller.place(instance) / "local" / "database.process").read_text())
-    os.kill(record["pid"], signal.SIGKILL)
+    pid = (teller.place(instance) / "local" / "database.process").read_text().split()[1]
+    os.kill(int(pid), signal.SIGKILL)
     until("the server's death", lambda: teller.json("show", instance)["health"] == "STOPPED")
 
 

@@ -35,6 +35,19 @@ class YamlMistake(Exception):
         self.message, self.line, self.column = message, line, column
 
 
+class _Loader(CSafeLoader):
+    """Leaves scalars as they are written: which type they are, ``_scalar`` says."""
+
+    def resolve(self, _kind: object, _value: object, _implicit: object) -> str:
+        return ""
+
+    def descend_resolver(self, _node: object, _index: object) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """One document: its plain value and the root of its nodes."""
@@ -57,7 +70,7 @@ class Tree:
 def parse(text: str) -> Iterator[Tree]:
     """Every document of *text*; empty ones are passed over. Raises YamlMistake."""
     try:
-        loader = CSafeLoader(text)
+        loader = _Loader(text)
         while loader.check_node():
             root = loader.get_node()
             value = _Converter().convert(root)

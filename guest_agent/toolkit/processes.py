@@ -1,27 +1,33 @@
 """A server process that outlives the program that started it.
 
-A record beside the data names the process by pid and start time, so that a
-reused pid is never mistaken for the server, and never signalled.
+A record beside the data names the process by boot, pid and start time, so that
+a reused pid is never mistaken for the server, and never signalled. The process
+writes it itself before it becomes the server: whoever starts it may be killed
+at any moment, and the next one still finds it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import fcntl
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from guest_agent.contract.errors import GuestError
-from guest_agent.toolkit.files import write_atomically
 
-_START_TIME_TOLERANCE = 1.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Standard input is the record. Its lock, which starters wait for, goes with it to the new process.
+_RECORD_AND_BECOME = f"""
+read -r boot < {_BOOT_ID}; read -r stat < /proc/$$/stat
+echo "$boot $stat" >&0; exec "$@" < /dev/null
+"""
 
 
 class ServerProcess:
@@ -33,20 +39,22 @@ class ServerProcess:
 
     def start(self, command: Sequence[str], user: str = "") -> None:
         """Start *command* in a session of its own, as *user* when one is named."""
-        if self.running():
-            return
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd="/",
-                **_credentials(user),
-            )
-        born = psutil.Process(process.pid).create_time()
-        write_atomically(self._record, json.dumps({"pid": process.pid, "born": born}))
+        with self._claimed() as record:
+            if self.running():
+                return
+            os.ftruncate(record, 0)
+            with self._log.open("ab") as log:
+                subprocess.Popen(
+                    ["/bin/sh", "-c", _RECORD_AND_BECOME, "sh", *command],
+                    stdin=record,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    cwd="/",
+                    **_credentials(user),
+                )
+        with self._claimed():
+            pass  # The process has let go of its record, so it is written.
 
     def start_until(
         self,
@@ -69,15 +77,28 @@ class ServerProcess:
     def find(self) -> psutil.Process | None:
         """The live process of the record, or None."""
         try:
-            record = json.loads(self._record.read_text())
-            process = psutil.Process(record["pid"])
-            same = abs(process.create_time() - record["born"]) < _START_TIME_TOLERANCE
-            if process.status() == psutil.STATUS_ZOMBIE:
-                _reap(process.pid)
-                return None
-        except (OSError, ValueError, KeyError, psutil.Error):
+            boot, pid, *rest = self._record.read_text().split()
+            process = psutil.Process(int(pid))
+            now = Path(f"/proc/{pid}/stat").read_text()
+        except (OSError, ValueError, psutil.Error):
             return None
-        return process if same else None
+        state, born = _state_and_birth(now)
+        if (boot, _state_and_birth(" ".join(rest))[1]) != (_BOOT_ID.read_text().strip(), born):
+            return None
+        if state == "Z":
+            _reap(process.pid)
+            return None
+        return process
+
+    @contextlib.contextmanager
+    def _claimed(self) -> Iterator[int]:
+        """The record, open, while nobody else starts this process."""
+        record = os.open(self._record, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(record, fcntl.LOCK_EX)
+            yield record
+        finally:
+            os.close(record)
 
     def stop(self, sent: signal.Signals = signal.SIGTERM, deadline: float = 60.0) -> None:
         """Ask the process to end and wait; after *deadline* seconds, kill it."""
@@ -134,6 +155,12 @@ def wait_until(condition: Callable[[], bool], deadline: float, pause: float = 0.
             return False
         time.sleep(pause)
     return True
+
+
+def _state_and_birth(stat: str) -> tuple[str, str]:
+    """State and start time, in ticks since boot, from a line of /proc/PID/stat (proc(5))."""
+    fields = stat.rpartition(")")[2].split()
+    return fields[0], fields[19]
 
 
 def _credentials(user: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import typer
 
 from reconciler.cli import apply as apply_command
@@ -47,6 +49,8 @@ def version() -> None:
 
 
 def run() -> None:
+    # What a command builds lives until it ends; looking through it for cycles doubles its time.
+    gc.disable()
     app()
 
 

@@ -49,7 +49,7 @@ class User(Model):
         default=None, description="Where it may connect from; default anywhere."
     )
     former_name: str | None = None
-    password: SecretRef = Field(default_factory=SecretRef)
+    password: SecretRef = SecretRef()
     grants: list[Grant] = Field(default_factory=list)
 
 
@@ -57,7 +57,7 @@ class Root(Model):
     """The server's administrator login for users; off by default."""
 
     enabled: bool = False
-    password: SecretRef = Field(default_factory=SecretRef)
+    password: SecretRef = SecretRef()
 
 
 class Lifecycle(Model):
@@ -88,8 +88,8 @@ class InstanceSpec(Model):
     )
     databases: list[Database] = Field(default_factory=list)
     users: list[User] = Field(default_factory=list)
-    root: Root = Field(default_factory=Root)
-    lifecycle: Lifecycle = Field(default_factory=Lifecycle)
+    root: Root = Root()
+    lifecycle: Lifecycle = Lifecycle()
 
 
 class Instance(Document):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from executors.engine import Sink
 from planners.steps import Prepare
+from reconciler.applying import Stale
 from tests.scenarios.test_killed_controller import DyingSink
 from tests.support.databases import mariadb
 from tests.support.worlds import LocalWorld, desire
@@ -57,17 +59,23 @@ def killed_at(world: LocalWorld, text: str, last: int) -> bool:
             def wrap(sink: Sink) -> Sink:
                 return DyingSink(sink, last, after=True)
 
-            world.again().apply(desire(text), wrap, concurrency=2)
-            os._exit(0)
+            again = world.again()
+            while True:
+                # What a killed run left running in a guest may still change it: plan again.
+                with contextlib.suppress(Stale):
+                    again.apply(desire(text), wrap, concurrency=2)
+                    os._exit(0)
         finally:
             os._exit(3)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
 
 
 def test_kill_9_of_the_controller_at_each_of_many_steps(local_world: LocalWorld) -> None:
-    """One world, killed at step 1, 2, 3, … of what is left, until an apply gets through."""
+    """One world, killed at the first or second record of what is left, until an apply ends."""
     deaths = 0
-    while killed_at(local_world, THREE, last=2 + deaths % 2):
+    while killed_at(local_world, THREE, last=1 + deaths % 2):
         deaths += 1
         assert deaths < 60
     assert deaths >= 10
@@ -79,7 +87,7 @@ def test_kill_9_of_the_controller_at_each_of_many_steps(local_world: LocalWorld)
     address = local_world.address("orders")
     mariadb(address, "app", password, "CREATE TABLE t (i INT)", "store")
     mariadb(address, "app", password, "INSERT INTO t VALUES (42)", "store")
-    while killed_at(local_world, THREE.replace("tiny", "small"), last=2 + deaths % 2):
+    while killed_at(local_world, THREE.replace("tiny", "small"), last=1 + deaths % 2):
         deaths += 1
     assert local_world.converge(desire(THREE.replace("tiny", "small"))).actions == []
     assert mariadb(address, "app", password, "SELECT i FROM t", "store") == 42
