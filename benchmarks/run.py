@@ -9,6 +9,7 @@ simulated cloud, in this process, with a journal on disk.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import resource
 import shutil
@@ -159,6 +160,7 @@ def main() -> None:
     parser.add_argument("--plans", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--applies", type=int, nargs="+", default=[1000, 2000, 4000, 10_000])
     arguments = parser.parse_args()
+    gc.disable()  # As the command does.
     apply_growth(arguments.applies, arguments.tofu)
     plan_growth(arguments.plans, arguments.tofu)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

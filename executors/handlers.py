@@ -31,6 +31,8 @@ class Context:
     guests: Guests
     key: ControlKey
     definitions: Mapping[str, Definition]
+    repository: str = ""
+    """The name that everything made is marked with."""
 
 
 Handler = Callable[[Any, Context], None]
@@ -59,7 +61,7 @@ def handle(step: Step, context: Context) -> None:
 
 @handles(steps.CreatePort)
 def create_port(step: steps.CreatePort, context: Context) -> None:
-    context.cloud.create_port(Identity(step.project, step.name, step.instance))
+    context.cloud.create_port(_identity(step, context))
 
 
 @handles(steps.DeletePort)
@@ -69,7 +71,7 @@ def delete_port(step: steps.DeletePort, context: Context) -> None:
 
 @handles(steps.CreateVolume)
 def create_volume(step: steps.CreateVolume, context: Context) -> None:
-    identity = Identity(step.project, step.name, step.instance)
+    identity = _identity(step, context)
     context.cloud.create_volume(identity, step.size, step.volume_type, step.zone, step.datastore)
 
 
@@ -96,7 +98,7 @@ def create_server(step: steps.CreateServer, context: Context) -> None:
         key=context.key.guest_key(step.instance, salt),
         secret=context.key.agent_password(step.instance),
     )
-    identity = Identity(step.project, step.name, step.instance)
+    identity = _identity(step, context)
     context.cloud.create_server(identity, step.flavor, step.image, step.zone, boot)
 
 
@@ -231,6 +233,12 @@ def enable_root(step: steps.EnableRoot, context: Context) -> None:
 @handles(steps.DisableRoot)
 def disable_root(step: steps.DisableRoot, context: Context) -> None:
     _call(step, context, "disable_root")
+
+
+def _identity(
+    step: steps.CreatePort | steps.CreateVolume | steps.CreateServer, context: Context
+) -> Identity:
+    return Identity(step.project, step.name, step.instance, context.repository)
 
 
 def _password(instance: str, name: str, host: str, source: SecretSource, context: Context) -> str:

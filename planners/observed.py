@@ -9,6 +9,7 @@ from guest_agent.contract.report import Report
 PROJECT = "gitrove:project"
 NAME = "gitrove:name"
 ID = "gitrove:id"
+REPOSITORY = "gitrove:repository"
 SALT = "gitrove:salt"
 """The metadata keys of managed identity; the salt is what the guest's key is derived with."""
 DATASTORE = "gitrove:datastore"

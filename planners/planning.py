@@ -30,6 +30,7 @@ from planners.passes.configuration import configuration
 from planners.passes.create import infrastructure, prepare, start_server
 from planners.passes.databases import databases
 from planners.passes.delete import delete
+from planners.passes.foreign import foreign, owner
 from planners.passes.missing import incident
 from planners.passes.replace import replacements
 from planners.passes.resize import protection, resize
@@ -46,11 +47,13 @@ def make_plan(
     cloud: str = "",
     targets: Collection[Address] = (),
     projects: Collection[str] = (),
+    repository: str = "",
 ) -> Plan:
     """What it takes to make *observed* as *desired*.
 
     With *targets*, only those addresses are looked at; *projects* are the ones
-    whose instances this repository owns besides those that it declares.
+    whose instances this repository owns besides those that it declares, as far
+    as they carry the name *repository*.
     """
     found = _by_address(observed)
     world = World(
@@ -69,7 +72,7 @@ def make_plan(
     for address in looked_at:
         drafts: list[Draft] = []
         pieces = found.get(address, NOTHING)
-        for answer in _answers(address, pieces, desired, world):
+        for answer in _answers(address, pieces, desired, world, repository):
             if isinstance(answer, Draft):
                 drafts.append(answer)
             elif isinstance(answer, Note):
@@ -87,7 +90,7 @@ def make_plan(
         notes=notes,
         obstacles=obstacles,
         basis=basis,
-        summary=_summary(desired, found, looked_at, basis, actions),
+        summary=_summary(desired, found, looked_at, basis, actions, repository),
     )
 
 
@@ -110,12 +113,15 @@ def basis_of(address: Address, found: Found, observed: Observed) -> str:
     return hashlib.sha256(msgspec.json.encode((pieces, steady, record))).hexdigest()
 
 
-def _answers(address: Address, found: Found, desired: Desired, world: World) -> Answer:
-    unclear = list(ambiguous(address, found))
+def _answers(
+    address: Address, found: Found, desired: Desired, world: World, repository: str
+) -> Answer:
+    wanted = desired.instances.get(address)
+    unclear = list(foreign(address, found, repository, wanted is not None))
+    unclear += ambiguous(address, found)
     if unclear:
         yield from unclear
         return
-    wanted = desired.instances.get(address)
     if wanted is None:
         yield from delete(address, found, "no longer declared")
         return
@@ -232,6 +238,7 @@ def _summary(
     looked_at: list[Address],
     basis: dict[str, str],
     actions: list[Action],
+    repository: str,
 ) -> Summary:
     gone = (Verb.DELETE, Verb.REPLACE)
     destroyed = sorted({a.address for a in actions if a.item == "server" and a.verb in gone})
@@ -244,7 +251,7 @@ def _summary(
         instances[project] = instances.get(project, 0) + 1
         volumes[project] = volumes.get(project, 0) + _volume_size(address, desired, found)
     return Summary(
-        managed=len(found),
+        managed=sum(owner(pieces) == repository for pieces in found.values()),
         destroyed=destroyed,
         instances=instances,
         volumes=volumes,

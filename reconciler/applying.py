@@ -39,12 +39,13 @@ class World:
     definitions: Definitions
     journal: Journal
     locks: Path
+    repository: str = ""
 
     def observe(self) -> Observed:
         return observe(self.cloud, self.guests, self.journal)
 
     def context(self) -> Context:
-        return Context(self.cloud, self.guests, self.key, self.definitions)
+        return Context(self.cloud, self.guests, self.key, self.definitions, self.repository)
 
 
 def apply(

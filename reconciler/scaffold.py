@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def create(directory: Path, example: str, project: str) -> list[str]:
     name = project or _as_name(directory.resolve().name)
     shutil.copytree(EXAMPLES / example, directory, dirs_exist_ok=True)
     settings = directory / "gitrove.yaml"
-    settings.write_text(settings.read_text().replace(_PLACEHOLDER, f"project: {name}"))
+    text = settings.read_text().replace(_PLACEHOLDER, f"project: {name}")
+    marked = f"kind: Settings\nrepository: {name}-{secrets.token_hex(4)}\n"
+    settings.write_text(text.replace("kind: Settings\n", marked))
     folder = directory / _SCHEMA_FOLDER
     folder.mkdir(parents=True)
     for file, text in all_schemas().items():

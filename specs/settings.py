@@ -86,6 +86,13 @@ class Settings(Model):
     paths: list[str] = Field(
         default_factory=lambda: ["."], description="Folders that hold specs, from the root."
     )
+    repository: str = Field(
+        default="",
+        description=(
+            "The name that marks what this repository makes; what carries another is left alone. "
+            "gitrove init writes one."
+        ),
+    )
     clouds: dict[Name, CloudSettings] = Field(min_length=1)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)

@@ -21,9 +21,11 @@ class Identity:
     project: str
     name: str
     id: str
+    repository: str = ""
 
     def metadata(self) -> dict[str, str]:
-        return {seen.PROJECT: self.project, seen.NAME: self.name, seen.ID: self.id}
+        named = {seen.PROJECT: self.project, seen.NAME: self.name, seen.ID: self.id}
+        return named | ({seen.REPOSITORY: self.repository} if self.repository else {})
 
 
 @dataclass(frozen=True, slots=True)

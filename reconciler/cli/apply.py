@@ -135,6 +135,7 @@ def world_of(workspace: Workspace, journal: Journal) -> World:
         workspace.definitions,
         journal,
         places.home() / "locks",
+        workspace.revision.settings.repository,
     )
 
 

@@ -144,6 +144,7 @@ def make(workspace: Workspace, observed: Observed, targets: list[str]) -> Plan:
         workspace.cloud_name,
         targets={resolve(text, known) for text in targets},
         projects=workspace.projects,
+        repository=workspace.revision.settings.repository,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,16 @@ from specs.desired import Address
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MESSAGE_LENGTH = 255
 Row = dict[str, Any]
+
+_AT = tables.instances.c.address == sa.bindparam("at")
+_LIVES = tables.instances.update().where(_AT).values(active=True)
+# The intent counts: whatever happens next, a missing volume is no incident.
+_ENDS = (
+    tables.instances.update()
+    .where(_AT)
+    .values(active=False, deleted=True, deleted_at=sa.bindparam("when"))
+)
+_ROOT_ENABLED = tables.root_history.insert()
 
 
 class JournalError(Exception):
@@ -81,49 +91,44 @@ class Journal:
                 .values(ended=self._clock(), outcome=outcome)
             )
 
-    def record(self, run: str, actor: str, entries: Sequence[Entry]) -> None:
+    def record(self, run: Run, entries: Sequence[Entry]) -> None:
         """Write *entries*, and what follows from them, in one transaction."""
         now = self._clock()
         with self._engine.begin() as connection:
-            connection.execute(tables.entries.insert(), [_row(run, now, e) for e in entries])
-            failed = [_fault(run, now, e) for e in entries if e.state is State.FAILED]
+            connection.execute(tables.entries.insert(), [_row(run.id, now, e) for e in entries])
+            failed = [_fault(run.id, now, e) for e in entries if e.state is State.FAILED]
             if failed:
                 connection.execute(tables.faults.insert(), failed)
-            for entry in entries:
-                self._consequence(connection, entry, now, actor)
+            for statement, rows in _consequences(entries, now, run.actor).items():
+                connection.execute(statement, rows)
+            if begun := _lives(entries).items() - run.begun:
+                self._begin_lives(connection, begun, now)
+        run.begun.update(_lives(entries).items())
 
     def learn(self, lives: dict[str, str]) -> None:
         """Remember instances that are seen to live (address to id) and are not on record."""
         known = self.records()
         now = self._clock()
+        rows = []
+        for address, instance in lives.items():
+            record = known.get(address)
+            if record is None or not record.active or record.deleted:
+                incarnation = record.incarnation if record else _incarnation(address, instance)
+                rows.append(_life(address, instance, incarnation, True, now))
         with self._engine.begin() as connection:
-            for address, instance in lives.items():
-                record = known.get(address)
-                if record is None or not record.active or record.deleted:
-                    incarnation = record.incarnation if record else _incarnation(address, instance)
-                    _remember(connection, address, instance, incarnation, True, now)
+            _remember(connection, rows)
 
-    def _consequence(self, connection: Connection, entry: Entry, now: float, actor: str) -> None:
-        step, address = entry.action.step, entry.action.address
-        begins = isinstance(step, steps.CreatePort | steps.CreateVolume | steps.CreateServer)
-        if begins and entry.state is State.STARTED:
-            self._begin_life(connection, address, step.instance, now)
-        elif isinstance(step, steps.Prepare) and entry.state is State.DONE:
-            connection.execute(_instance(address).values(active=True))
-        elif isinstance(step, steps.DeleteVolume) and entry.state is State.STARTED:
-            # The intent counts: whatever happens next, a missing volume is no incident.
-            ended = _instance(address).values(active=False, deleted=True, deleted_at=now)
-            connection.execute(ended)
-        elif isinstance(step, steps.EnableRoot) and entry.state is State.DONE:
-            row = {"address": address, "enabled": now, "actor": actor}
-            connection.execute(tables.root_history.insert(), [row])
-
-    def _begin_life(self, connection: Connection, address: str, instance: str, now: float) -> None:
-        query = sa.select(tables.instances).where(tables.instances.c.address == address)
-        row = connection.execute(query).first()
-        if row is None or row.instance != instance or row.deleted:
-            incarnation = _incarnation(address, instance)
-            _remember(connection, address, instance, incarnation, False, now)
+    def _begin_lives(
+        self, connection: Connection, lives: Collection[tuple[str, str]], now: float
+    ) -> None:
+        t = tables.instances.c
+        query = sa.select(t.address, t.instance, t.deleted).where(t.address.in_(sa.bindparam("at")))
+        at = [address for address, _ in lives]
+        living = {(a, i) for a, i, deleted in connection.execute(query, {"at": at}) if not deleted}
+        rows = [
+            _life(a, i, _incarnation(a, i), False, now) for a, i in lives if (a, i) not in living
+        ]
+        _remember(connection, rows)
 
     # -- reading --------------------------------------------------------------
 
@@ -178,14 +183,18 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The sink of one run; see ``executors.engine.Sink``."""
+    """The sink of one run; see ``executors.engine.Sink``.
+
+    ``begun`` has the address and id of each life that is on record since this run.
+    """
 
     journal: Journal
     id: str
     actor: str
+    begun: set[tuple[str, str]] = field(default_factory=set)
 
     def record(self, entries: Sequence[Entry]) -> None:
-        self.journal.record(self.id, self.actor, entries)
+        self.journal.record(self, entries)
 
     def end(self, outcome: str) -> None:
         self.journal.end(self.id, outcome)
@@ -253,20 +262,38 @@ def _fault(run: str, now: float, entry: Entry) -> Row:
     }
 
 
-def _instance(address: str) -> sa.Update:
-    return tables.instances.update().where(tables.instances.c.address == address)
+def _lives(entries: Sequence[Entry]) -> dict[str, str]:
+    """The address and the id of every instance of which a piece begins to be made."""
+    return {
+        entry.action.address: step.instance
+        for entry in entries
+        if entry.state is State.STARTED
+        and isinstance(
+            step := entry.action.step, steps.CreatePort | steps.CreateVolume | steps.CreateServer
+        )
+    }
 
 
-def _remember(
-    connection: Connection,
-    address: str,
-    instance: str,
-    incarnation: int,
-    active: bool,
-    now: float,
-) -> None:
-    connection.execute(tables.instances.delete().where(tables.instances.c.address == address))
-    row = {
+def _consequences(
+    entries: Sequence[Entry], now: float, actor: str
+) -> dict[sa.Executable, list[Row]]:
+    """The rows for each statement that what happened calls for."""
+    found: dict[sa.Executable, list[Row]] = {}
+    for entry in entries:
+        match entry.action.step, entry.state:
+            case steps.Prepare(), State.DONE:
+                found.setdefault(_LIVES, []).append({"at": entry.action.address})
+            case steps.DeleteVolume(), State.STARTED:
+                row = {"at": entry.action.address, "when": now}
+                found.setdefault(_ENDS, []).append(row)
+            case steps.EnableRoot(), State.DONE:
+                row = {"address": entry.action.address, "enabled": now, "actor": actor}
+                found.setdefault(_ROOT_ENABLED, []).append(row)
+    return found
+
+
+def _life(address: str, instance: str, incarnation: int, active: bool, now: float) -> Row:
+    return {
         "address": address,
         "instance": instance,
         "incarnation": incarnation,
@@ -274,7 +301,14 @@ def _remember(
         "deleted": False,
         "created": now,
     }
-    connection.execute(tables.instances.insert(), [row])
+
+
+def _remember(connection: Connection, lives: list[Row]) -> None:
+    if lives:
+        connection.execute(
+            tables.instances.delete().where(_AT), [{"at": r["address"]} for r in lives]
+        )
+        connection.execute(tables.instances.insert(), lives)
 
 
 def _incarnation(address: str, instance: str) -> int:

@@ -1,0 +1,25 @@
+"""Data that existed and cannot be found is an incident."""
+
+from __future__ import annotations
+
+from planners.case import Found
+from planners.observed import Record
+from planners.passes.missing import incident
+from tests.support.cases import LIVED, case, found, spec, summary
+
+
+def test_an_instance_that_lived_and_is_gone_is_not_made_anew() -> None:
+    (obstacle,) = summary(incident(case(spec(), record=LIVED)))
+    assert "incident: it existed, and everything of it is missing" in obstacle
+
+
+def test_a_lost_volume_is_an_incident_although_the_server_is_there() -> None:
+    whole = found()
+    (obstacle,) = summary(incident(case(spec(), Found(whole.servers, [], whole.ports))))
+    assert "its volume, with the data, is missing" in obstacle
+
+
+def test_what_was_deleted_or_never_lived_may_be_made() -> None:
+    assert summary(incident(case(spec(), record=Record(active=False, deleted=True)))) == []
+    assert summary(incident(case(spec(), record=Record()))) == []
+    assert summary(incident(case(spec(lifecycle={"createEmpty": True}), record=LIVED))) == []
