@@ -22,6 +22,7 @@ test: check
 
 bench: setup
 	$(PYTHON) benchmarks/run.py
+	$(PYTHON) benchmarks/usable.py
 
 parameters: setup
 	$(PYTHON) scripts/describe_parameters.py mariadb

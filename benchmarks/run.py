@@ -1,6 +1,6 @@
-"""Figures of planning and applying, as growth in one run and beside OpenTofu where it is installed.
+"""Figures of planning and applying, as growth in one run, beside Terraform and OpenTofu.
 
-    python benchmarks/run.py [--tofu PATH]
+    python benchmarks/run.py [--peers PATH …]
 
 Plans are whole processes (``gitrove plan --snapshot``); applies are on the
 simulated cloud, in this process, with a journal on disk.
@@ -65,6 +65,7 @@ metadata: {name: db-%d}
 spec: {datastore: {name: redis}, flavor: tiny, volume: {size: 1}}
 """
 _PER_FILE = 100
+_MOST_FOR_PEERS = 2000
 
 
 def sources(template: str, count: int) -> Iterator[Source]:
@@ -104,7 +105,7 @@ def measured(command: list[str], folder: Path, home: Path) -> tuple[float, float
     return time.monotonic() - began, usage.ru_maxrss / 1024
 
 
-def plan_growth(counts: list[int], tofu: str | None) -> None:
+def plan_growth(counts: list[int], peers: list[str]) -> None:
     print("No-op plan from a snapshot: whole process, cold (nothing cached) and warm")
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="gitrove-bench-") as scratch:
@@ -124,45 +125,46 @@ def plan_growth(counts: list[int], tofu: str | None) -> None:
             cold, _ = measured(command, repository, home)
             warm, memory = min(measured(command, repository, home) for _ in range(3))
             line = f"  {count:>7}: cold {cold:6.2f} s, warm {warm:6.2f} s, {memory:5.0f} MiB"
-            if tofu and count <= 2000:
-                line += f"; tofu plan {tofu_figures(tofu, count)[1]:6.2f} s"
+            for peer in peers if count <= _MOST_FOR_PEERS else ():
+                line += f"; {Path(peer).name} plan {peer_figures(peer, count)[1]:6.2f} s"
             print(line, flush=True)
 
 
-def apply_growth(counts: list[int], tofu: str | None) -> None:
+def apply_growth(counts: list[int], peers: list[str]) -> None:
     print("Apply of creates on the simulated cloud, journal on disk")
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="gitrove-bench-") as scratch:
             _, _, seconds, actions = applied(TRIVIAL, count, Path(scratch))
         per_action = seconds / actions * 1e6
         line = f"  {count:>7}: {seconds:6.2f} s, {actions} actions, {per_action:5.0f} µs an action"
-        if tofu and count <= 2000:
-            theirs = tofu_figures(tofu, count)[0]
-            line += f"; tofu apply {theirs:6.2f} s, {theirs / seconds:.0f} times as long"
+        for peer in peers if count <= _MOST_FOR_PEERS else ():
+            theirs = peer_figures(peer, count)[0]
+            line += f"; {Path(peer).name} apply {theirs:6.2f} s, {theirs / seconds:.0f} times"
         print(line, flush=True)
 
 
-def tofu_figures(tofu: str, count: int) -> tuple[float, float]:
+def peer_figures(peer: str, count: int) -> tuple[float, float]:
     """Seconds of apply and of the no-op plan after it, of *count* terraform_data resources."""
     with tempfile.TemporaryDirectory(prefix="gitrove-bench-") as scratch:
         folder = Path(scratch)
         blocks = (f'resource "terraform_data" "r{n}" {{ input = "{n}" }}\n' for n in range(count))
         (folder / "main.tf").write_text("".join(blocks))
-        subprocess.run([tofu, "init"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        applying, _ = measured([tofu, "apply", "-auto-approve"], folder, folder)
-        planning, _ = measured([tofu, "plan"], folder, folder)
+        subprocess.run([peer, "init"], cwd=folder, check=True, capture_output=True)
+        applying, _ = measured([peer, "apply", "-auto-approve"], folder, folder)
+        planning, _ = measured([peer, "plan"], folder, folder)
     return applying, planning
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tofu", default=shutil.which("tofu"))
+    installed = [path for name in ("tofu", "terraform") if (path := shutil.which(name))]
+    parser.add_argument("--peers", nargs="+", default=installed, help="terraform, tofu")
     parser.add_argument("--plans", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--applies", type=int, nargs="+", default=[1000, 2000, 4000, 10_000])
     arguments = parser.parse_args()
     gc.disable()  # As the command does.
-    apply_growth(arguments.applies, arguments.tofu)
-    plan_growth(arguments.plans, arguments.tofu)
+    apply_growth(arguments.applies, arguments.peers)
+    plan_growth(arguments.plans, arguments.peers)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"(peak of this process: {peak:.0f} MiB)")
 

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -129,6 +130,8 @@ class LocalCloud:
         self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
     ) -> None:
         self._flavor(flavor)
+        if boot.server_user:
+            _refuse_unless_passable(self._setup.state, boot.server_user)
         identifier = _short(identity.id)
         port = self._existing("p", identifier, Port)
         volume = self._existing("v", identifier, Volume)
@@ -292,6 +295,16 @@ class LocalCloud:
             yield
         finally:
             os.close(descriptor)
+
+
+def _refuse_unless_passable(folder: Path, user: str) -> None:
+    """Raises Failed where a folder above keeps *user* from what lies below *folder*."""
+    for each in folder.parents:
+        if not each.stat().st_mode & stat.S_IXOTH:
+            raise Failed(
+                f"the user {user}, who runs the database server, may not pass through {each}; "
+                f"run: chmod o+x {each}, or set GITROVE_HOME to another folder"
+            )
 
 
 def _short(instance: str) -> str:

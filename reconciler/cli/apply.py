@@ -207,11 +207,12 @@ def _progress(total: int) -> Iterator[Any]:
         if entry.state is State.STARTED:
             started[action.id] = time.monotonic()
         else:
-            seconds = time.monotonic() - started.pop(action.id, time.monotonic())
+            begun = started.pop(action.id, None)
+            took = f" [dim]({time.monotonic() - begun:.1f} s)[/]" if begun is not None else ""
             what = escape(f"{action.address}: {words(action)}")
             why = escape(f": {entry.message}") if entry.message else ""
             word = f"[{colours[entry.state]}]{entry.state}[/]"
-            out.print(f"  {word} {what} [dim]({seconds:.1f} s)[/]{why}")
+            out.print(f"  {word} {what}{took}{why}")
             bar.advance(task)
         running = ", ".join(list(started)[:2]) + (" …" if len(started) > 2 else "")
         bar.update(task, description=escape(running))

@@ -145,6 +145,18 @@ def test_parameters_change_live_or_at_a_restart(kind: Kind, one: LocalWorld) -> 
     assert one.process("one").create_time() > born
 
 
+def test_a_larger_volume_needs_no_restart(kind: Kind, one: LocalWorld) -> None:
+    base = {"databases": databases(kind, "store"), "users": [user(kind)]}
+    born = one.process("one").create_time()
+    larger = declared(kind, volume={"size": 3}, **base)
+    only(one.plan(larger), "ExtendVolume")
+    assert one.converge(larger).actions == []
+    assert [volume.size for volume in one.cloud.observe().volumes] == [3]
+    assert one.process("one").create_time() == born
+    (note,) = one.plan(declared(kind, **base)).notes
+    assert "it never shrinks" in note.text
+
+
 def test_manual_restart_policy_leaves_the_restart_pending(kind: Kind, one: LocalWorld) -> None:
     base = {"databases": databases(kind, "store"), "users": [user(kind)]}
     late, early, _ = kind.restart

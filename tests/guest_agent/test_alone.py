@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
 from tests.support.worlds import LocalWorld, desire
 
+ROOT = Path(__file__).resolve().parents[2]
 EVERYTHING = """
 import importlib, pkgutil, sys, guest_agent
 for module in pkgutil.walk_packages(guest_agent.__path__, "guest_agent."):
@@ -25,6 +28,27 @@ def test_the_agent_imports_nothing_of_the_control_plane() -> None:
     ours = {"specs", "planners", "policy", "executors", "reconciler"}
     theirs = {"pydantic", "ruamel", "sqlalchemy", "git", "typer", "msgspec", "oslo_policy"}
     assert not imported & (ours | theirs)
+
+
+def test_the_agent_installs_and_runs_from_its_own_project(tmp_path: Path) -> None:
+    """Its declared dependencies are all that it needs: nothing else is in this environment."""
+    source, environment = tmp_path / "agent", tmp_path / "venv"
+    shutil.copytree(ROOT / "guest_agent", source, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    install = [str(environment / "bin" / "pip"), "install", "--quiet"]
+    constraints = ["-c", str(ROOT / "constraints.txt")]
+    subprocess.run([*install, *constraints, str(source)], check=True)
+    python = [str(environment / "bin" / "python"), "-I", "-c", EVERYTHING]
+    done = subprocess.run(python, cwd="/", capture_output=True, text=True, check=True)
+    assert "guest_agent" in done.stdout.split()
+    usage = subprocess.run(
+        [str(environment / "bin" / "gitrove-guest-agent")],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert usage.stderr == "usage: gitrove-guest-agent SETTINGS.json\n"
 
 
 def test_the_control_plane_never_imports_a_driver() -> None:

@@ -93,6 +93,17 @@ def test_kill_9_of_the_controller_at_each_of_many_steps(local_world: LocalWorld)
     assert mariadb(address, "app", password, "SELECT i FROM t", "store") == 42
 
 
+def test_a_state_folder_that_the_servers_user_cannot_enter_is_said(
+    local_world: LocalWorld,
+) -> None:
+    local_world.folder.chmod(0o700)
+    outcome = local_world.apply(desire(CACHE))
+    (failed,) = outcome.failed
+    assert f"may not pass through {local_world.folder}; run: chmod o+x" in failed.message
+    local_world.folder.chmod(0o711)
+    assert local_world.converge(desire(CACHE)).actions == []
+
+
 def test_a_lost_journal_changes_and_destroys_nothing(local_world: LocalWorld) -> None:
     desired = desire(THREE)
     local_world.converge(desired)

@@ -9,6 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def plan_in_the_readme() -> list[str]:
+    """The lines of the picture of a plan."""
+    section = (ROOT / "README.md").read_text().partition("## A plan")[2]
+    picture = section.partition("`+` creates")[0]
+    return [line.strip() for line in picture.splitlines() if line.strip()]
+
+
 def test_the_story_of_the_demo_goes_as_told_and_leaves_nothing(short_folder: Path) -> None:
     home = short_folder / "demo"
     command = [sys.executable, str(ROOT / "scripts" / "demo.py"), "--home", str(home)]
@@ -16,6 +23,8 @@ def test_the_story_of_the_demo_goes_as_told_and_leaves_nothing(short_folder: Pat
     assert told.returncode == 0, told.stdout[-3000:] + told.stderr
     for chapter in range(1, 7):
         assert f"{chapter}. " in told.stdout
+    for line in plan_in_the_readme():
+        assert line in told.stdout
     removed = subprocess.run([*command, "--remove"], capture_output=True, text=True, check=False)
     assert removed.returncode == 0, removed.stdout + removed.stderr
     assert not home.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection
@@ -68,6 +67,11 @@ class World:
     key: ControlKey = KEY
     projects: Collection[str] = ("shop",)
 
+    @property
+    def locks(self) -> Path:
+        """The folder of the locks that keep two applies of this world apart."""
+        raise NotImplementedError
+
     def observe(self) -> Observed:
         return observe(self.cloud, self.guests, self.journal)
 
@@ -83,9 +87,10 @@ class World:
     ) -> Outcome:
         """Plan and apply once, as the command line does; *wrap* stands before the journal."""
         learn(self.journal, self.observe())
-        locks = Path(tempfile.gettempdir()) / f"gitrove-locks-{os.getpid()}"
         journal = _WrappedJournal(self.journal, wrap)
-        acted_on = applying.World(self.cloud, self.guests, self.key, DEFINITIONS, journal, locks)
+        acted_on = applying.World(
+            self.cloud, self.guests, self.key, DEFINITIONS, journal, self.locks
+        )
         plan = msgspec.structs.replace(self.plan(desired), obstacles=[])
         return applying.apply(plan, acted_on, "tester", concurrency, progress=progress)
 
@@ -107,6 +112,7 @@ class SimulatedWorld(World):
     cloud: SimulatedCloud
     store: Path | None = None
     url: str = "sqlite://"
+    scratch: tempfile.TemporaryDirectory[str] | None = None
 
     @classmethod
     def create(cls, folder: Path | None = None) -> SimulatedWorld:
@@ -121,6 +127,13 @@ class SimulatedWorld(World):
 
     def again(self) -> SimulatedWorld:
         return self.at(self.store, self.url)
+
+    @property
+    def locks(self) -> Path:
+        if self.store:
+            return self.store.parent / "locks"
+        self.scratch = self.scratch or tempfile.TemporaryDirectory(prefix="gitrove-locks-")
+        return Path(self.scratch.name)
 
     def guest(self, desired: Desired, name: str, project: str = "shop") -> GuestState:
         """The guest's state of a declared instance, for tests that meddle with it."""
@@ -155,6 +168,10 @@ class LocalWorld(World):
 
     def again(self) -> LocalWorld:
         return self.at(self.folder, self.network)
+
+    @property
+    def locks(self) -> Path:
+        return self.folder / "locks"
 
     def server(self, name: str) -> Server:
         return next(s for s in self.cloud.observe().servers if s.name == name)

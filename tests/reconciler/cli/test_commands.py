@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-GITROVE = Path(sys.executable).parent / "gitrove"
-NAME = {f"GIT_{w}_{k}": "t@localhost" for w in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
-
-
-class Shell:
-    """Runs commands in one repository with a home of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.repository = folder / "shop"
-        self.environment = {**os.environ, **NAME, "GITROVE_HOME": str(folder / "home")}
-
-    def run(self, *arguments: str, expect: int = 0) -> str:
-        folder = self.repository if self.repository.exists() else self.repository.parent
-        done = subprocess.run(
-            [str(GITROVE), *arguments],
-            cwd=folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == expect, done.stdout
-        return done.stdout
-
-    def commit(self) -> None:
-        for command in (["git", "add", "-A"], ["git", "commit", "-qm", "change"]):
-            subprocess.run(command, cwd=self.repository, env=self.environment, check=True)
+from tests.support.shell import Shell
 
 
 @pytest.fixture
@@ -46,8 +17,7 @@ def shell(tmp_path: Path) -> Shell:
     """A repository from the quickstart, on a simulated cloud, committed."""
     shell = Shell(tmp_path)
     shell.run("init", "shop")
-    settings = shell.repository / "gitrove.yaml"
-    settings.write_text(settings.read_text().replace("driver: local", "driver: simulated"))
+    shell.use_simulated_cloud()
     shell.commit()
     return shell
 
@@ -122,3 +92,30 @@ def test_a_lost_journal_learns_even_when_nothing_has_to_be_done(shell: Shell) ->
     assert "No changes" in shell.run("apply", "--yes")
     (home / "clouds" / "here" / "simulated.json").unlink()
     assert "incident: it existed" in shell.run("plan", expect=1)
+
+
+def test_help_and_completion_load_nothing_heavy() -> None:
+    """What makes a command line feel slow is what it imports; ``benchmarks`` has the time."""
+    code = (
+        "import sys\nfrom reconciler.cli.main import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'sqlalchemy', 'pydantic', 'git', 'oslo_policy', 'msgspec', 'cryptography'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Plan and apply" in done.stdout
+    assert done.stdout.endswith("loaded: []\n")
+
+
+def test_instances_of_another_repository_are_left_alone(shell: Shell, tmp_path: Path) -> None:
+    shell.run("apply", "--yes")
+    other = Shell(tmp_path, "other")
+    other.run("init", "other", "--project", "shop")
+    other.use_simulated_cloud()
+    (other.repository / "databases" / "cache.yaml").unlink()
+    other.commit()
+    told = other.run("plan", expect=1)
+    assert "it belongs to the repository" in told and "left alone" in told
+    assert "shop/orders: it exists already and belongs to the repository" in told
+    other.run("destroy", "--yes")
+    assert "No changes" in shell.run("plan", "--detailed-exitcode")

@@ -1,0 +1,71 @@
+"""README and guide say what is so: their commands exist and print what they show."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from reconciler.cli.main import app
+from tests.support.shell import Shell
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_GUIDE = (ROOT / "docs" / "guide.md").read_text()
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each ``gitrove …`` in a code span or an indented block."""
+    for found in re.findall(r"`(gitrove [^`]+)`|^ {4}(gitrove .*)$", text, re.MULTILINE):
+        line = " ".join((found[0] or found[1]).split())
+        for part in re.split(r"&&|\|", line.partition("#")[0]):
+            words = shlex.split(part)
+            if words[:1] == ["gitrove"]:
+                yield words[1:]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_and_option_that_is_named_exists(document: Path) -> None:
+    group = typer.main.get_command(app)
+    named = list(commands(document.read_text()))
+    assert named
+    for words in named:
+        command: Any = group
+        while words and hasattr(command, "commands") and not words[0].startswith("-"):
+            # ``status|up|down`` stands for each of them.
+            choices = words[0].split("|")
+            assert set(choices) <= set(command.commands), words
+            command, words = command.commands[choices[0]], words[1:]
+        known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+        options = [each.partition("=")[0] for each in words if each.startswith("-")]
+        assert set(options) <= known, f"{command.name}: {set(options) - known}"
+
+
+def test_the_errors_in_the_guide_are_what_validate_prints(tmp_path: Path) -> None:
+    shown = _GUIDE.partition("reports every mistake in one run:\n\n")[2].partition("\n\n")[0]
+    shell = Shell(tmp_path)
+    shell.run("init", "shop")
+    orders = shell.repository / "databases" / "orders.yaml"
+    orders.write_text(orders.read_text().replace("flavor:", "flavour:"))
+    told = shell.run("validate", expect=1)
+    assert [line.strip() for line in told.splitlines()] == [
+        line.strip() for line in shown.splitlines()
+    ]
+
+
+def test_the_first_steps_of_the_readme_work_as_they_stand(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    block = readme.partition("## Your own databases\n\n")[2].partition("\n\n")[0]
+    steps = list(commands(block))
+    assert [words[0] for words in steps] == ["init", "plan", "apply", "status", "credentials"]
+    shell = Shell(tmp_path)
+    shell.run("init", "shop")
+    shell.use_simulated_cloud()
+    shell.commit()
+    for words in steps[1:]:
+        shell.run(*words, *(["--yes"] if words == ["apply"] else []))
