@@ -74,9 +74,12 @@ class Obstacle(_Data, frozen=True, kw_only=True):
 
 
 class Summary(_Data, frozen=True, kw_only=True):
-    """Instances that exist after the plan, and how many of the managed ones it destroys."""
+    """By project: instances managed now, those that exist after the plan, GiB of their volumes.
 
-    managed: int = 0
+    ``destroyed`` has the addresses of those that the plan takes away.
+    """
+
+    managed: dict[str, int] = {}
     destroyed: list[str] = []
     instances: dict[str, int] = {}
     volumes: dict[str, int] = {}

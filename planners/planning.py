@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
@@ -251,7 +252,9 @@ def _summary(
         instances[project] = instances.get(project, 0) + 1
         volumes[project] = volumes.get(project, 0) + _volume_size(address, desired, found)
     return Summary(
-        managed=sum(owner(pieces) == repository for pieces in found.values()),
+        managed=dict(
+            Counter(a.project for a, pieces in found.items() if owner(pieces) == repository)
+        ),
         destroyed=destroyed,
         instances=instances,
         volumes=volumes,

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from planners.plan import Plan
 from policy.verdict import DENY, Finding
+from specs.desired import Address
 
 MASS_DESTROY = "guardrail:mass_destroy"
 EMPTY = "guardrail:empty_repository"
 
 
 def mass_destroy(plan: Plan, largest_share: float, accepted: bool) -> Iterator[Finding]:
-    """A denial where *plan* destroys more than *largest_share* of what is managed."""
-    destroyed, managed = len(plan.summary.destroyed), plan.summary.managed
-    if accepted or not managed or destroyed / managed <= largest_share:
+    """A denial for each project of which *plan* destroys more than *largest_share*."""
+    if accepted:
         return
-    yield Finding(
-        DENY,
-        MASS_DESTROY,
-        f"the plan destroys {destroyed} of {managed} instances, more than "
-        f"{largest_share:.0%} of them; if that is meant, add --allow-mass-destroy",
-    )
+    for project, destroyed in Counter(
+        Address.parse(address).project for address in plan.summary.destroyed
+    ).items():
+        managed = plan.summary.managed.get(project, destroyed)
+        if destroyed / managed > largest_share:
+            yield Finding(
+                DENY,
+                MASS_DESTROY,
+                f"the plan destroys {destroyed} of {managed} instances of {project}, more than "
+                f"{largest_share:.0%} of them; if that is meant, add --allow-mass-destroy",
+            )
 
 
 def empty_repository(plan: Plan, declared: int, tearing_down: bool) -> Iterator[Finding]:

@@ -52,6 +52,15 @@ def test_much_is_destroyed_only_on_request(world: SimulatedWorld) -> None:
     assert judged(world, one_left, consent=Consent(mass_destroy=True)).allowed
 
 
+def test_another_projects_instances_do_not_make_a_share_smaller(world: SimulatedWorld) -> None:
+    other = FULL.replace("metadata: {name: ", "metadata: {project: other, name: ")
+    world.converge(desire(FULL + "---" + other))
+    group = "---" + FULL.rpartition("---")[2]
+    verdict = judged(world, desire(other + group), Actor("root", ("admin",), ()))
+    (denial,) = [f for f in verdict.findings if f.rule == "guardrail:mass_destroy"]
+    assert "3 of 3 instances of shop" in denial.text
+
+
 def test_an_empty_revision_never_destroys(world: SimulatedWorld) -> None:
     world.converge(desire(FULL))
     verdict = judged(world, desire(""), consent=Consent(mass_destroy=True))
