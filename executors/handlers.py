@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
-from executors import keys
+from executors import backups, keys
 from executors.cloud.interface import Boot, Cloud, Endpoint, Identity
 from executors.errors import Failed, Passing
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
+from guest_agent.contract import backup as words
 from planners import observed as seen
 from planners import steps
 from planners.case import SecretMissing
@@ -33,6 +34,10 @@ class Context:
     definitions: Mapping[str, Definition]
     repository: str = ""
     """The name that everything made is marked with."""
+    storage: Mapping[str, Any] = field(default_factory=dict)
+    """The settings of the storage of backups, as the guests get them."""
+    tell: Callable[[str, str], None] = lambda _instance, _text: None
+    """Told how a long action on an instance does."""
 
 
 Handler = Callable[[Any, Context], None]
@@ -130,7 +135,68 @@ def delete_server(step: steps.DeleteServer, context: Context) -> None:
 @handles(steps.Prepare)
 def prepare(step: steps.Prepare, context: Context) -> None:
     _wait_for_guest(step.instance, context)
-    _call(step, context, "prepare", memory_mib=step.memory, configuration=step.configuration)
+    restore = backups.restore_order(step.restore, step.until, context.storage, context.key)
+    _call(
+        step,
+        context,
+        "prepare",
+        memory_mib=step.memory,
+        configuration=step.configuration,
+        **({"restore": restore} if restore else {}),
+    )
+
+
+@handles(steps.TakeBackup)
+def take_backup(step: steps.TakeBackup, context: Context) -> None:
+    order = backups.backup_order(step, context.storage, context.key)
+    if order is None:
+        return
+    backup = replace(order.backup, datastore=_datastore(step.instance, context))
+    _call(
+        step,
+        context,
+        "begin_backup",
+        backup=asdict(backup),
+        after=order.after,
+        key=order.key,
+        storage=dict(context.storage),
+    )
+    _wait_for_backup(step, context)
+
+
+def _wait_for_backup(step: steps.TakeBackup, context: Context) -> None:
+    unheard = time.monotonic()
+    endpoint = _endpoint(step.instance, context)
+    while True:
+        try:
+            told = context.guests.call(endpoint, "backup_progress", identifier=step.backup)
+        except Passing as error:
+            if time.monotonic() - unheard > _BOOT_SECONDS:
+                raise Failed(error.message, error.details) from None
+        else:
+            unheard = time.monotonic()
+            if told["state"] == words.COMPLETED:
+                return
+            if told["state"] == words.FAILED:
+                raise Failed(f"the backup {step.name} failed: {told['fault']}", told["details"])
+            context.tell(step.instance, f"{told['raw_bytes'] >> 20} MiB backed up")
+        time.sleep(_POLL_SECONDS)
+
+
+@handles(steps.EnableArchive)
+def enable_archive(step: steps.EnableArchive, context: Context) -> None:
+    order = backups.archive_order(step, context.storage, context.key)
+    _call(step, context, "enable_archive", **order)
+
+
+@handles(steps.DisableArchive)
+def disable_archive(step: steps.DisableArchive, context: Context) -> None:
+    _call(step, context, "disable_archive")
+
+
+@handles(steps.DeleteBackup)
+def delete_backup(step: steps.DeleteBackup, context: Context) -> None:
+    backups.erase(step, context.storage)
 
 
 @handles(steps.Configure)
@@ -233,6 +299,13 @@ def enable_root(step: steps.EnableRoot, context: Context) -> None:
 @handles(steps.DisableRoot)
 def disable_root(step: steps.DisableRoot, context: Context) -> None:
     _call(step, context, "disable_root")
+
+
+def _datastore(instance: str, context: Context) -> str:
+    server = next(
+        (s for s in context.cloud.observe().servers if s.metadata.get(seen.ID) == instance), None
+    )
+    return server.metadata.get(seen.DATASTORE, "") if server else ""
 
 
 def _identity(

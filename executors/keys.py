@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from planners.case import SecretMissing
 from planners.steps import SecretSource
@@ -68,6 +69,20 @@ class ControlKey:
             secret = f"derived/{source.rotation}"
         text = f"{instance}/{login}/{secret}".encode()
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:32]
+
+    def wrap(self, key: bytes) -> str:
+        """The data key of a backup as only this key can read it (AES key wrap, RFC 3394)."""
+        return base64.urlsafe_b64encode(aes_key_wrap(self._wrapping_key(), key)).decode()
+
+    def unwrap(self, wrapped: str) -> bytes | None:
+        """The data key; None where another key wrapped it."""
+        try:
+            return aes_key_unwrap(self._wrapping_key(), base64.urlsafe_b64decode(wrapped))
+        except (InvalidUnwrap, ValueError):
+            return None
+
+    def _wrapping_key(self) -> bytes:
+        return base64.urlsafe_b64decode(self._derived("backups"))
 
     def _from_file(self, name: str) -> str:
         try:

@@ -14,3 +14,8 @@ def instance_id(project: str, name: str, incarnation: int) -> str:
     the same id; an instance made again after a delete gets another.
     """
     return str(uuid.uuid5(_NAMESPACE, f"{project}/{name}#{incarnation}"))
+
+
+def backup_id(project: str, instance: str, name: str) -> str:
+    """The id of the backup *name* of an instance: repeated, it replaces what was interrupted."""
+    return str(uuid.uuid5(_NAMESPACE, f"{project}/{instance}/backup/{name}"))

@@ -75,6 +75,44 @@ class CloudState(_Data, frozen=True, kw_only=True):
     zones: list[str] = []
 
 
+class StoredBackup(_Data, frozen=True, kw_only=True):
+    """A backup as the storage describes it; ``finished`` is 0 while it is not complete.
+
+    ``instance`` is the managed id, ``instance_name`` the name that it had; times
+    are seconds since the epoch.
+    """
+
+    id: str
+    name: str
+    project: str
+    instance_name: str
+    instance: str
+    datastore: str = ""
+    version: str = ""
+    kind: str = "full"
+    parent: str = ""
+    origin: str = "manual"
+    began: float = 0.0
+    finished: float = 0.0
+    raw_bytes: int = 0
+    stored_bytes: int = 0
+    fault: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return self.finished > 0
+
+
+class StoredArchive(_Data, frozen=True, kw_only=True):
+    """A continuous archive as the storage describes it; see ``guest_agent.contract.archive``."""
+
+    project: str
+    instance_name: str
+    instance: str
+    since: float
+    until: float
+
+
 class Record(_Data, frozen=True, kw_only=True):
     """What the journal remembers of an instance: how often it was made, and whether it lived."""
 
@@ -92,6 +130,8 @@ class Observed(_Data, frozen=True, kw_only=True):
     cloud: CloudState = CloudState()
     guests: dict[str, Report | None] = {}
     records: dict[str, Record] = {}
+    backups: list[StoredBackup] = []
+    archives: list[StoredArchive] = []
 
 
 def encode(observed: Observed) -> bytes:

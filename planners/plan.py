@@ -74,7 +74,7 @@ class Obstacle(_Data, frozen=True, kw_only=True):
 
 
 class Summary(_Data, frozen=True, kw_only=True):
-    """By project: instances managed now, those that exist after the plan, GiB of their volumes.
+    """By project: instances managed now; after the plan: instances, GiB of volumes, backups.
 
     ``destroyed`` has the addresses of those that the plan takes away.
     """
@@ -83,6 +83,7 @@ class Summary(_Data, frozen=True, kw_only=True):
     destroyed: list[str] = []
     instances: dict[str, int] = {}
     volumes: dict[str, int] = {}
+    backups: dict[str, int] = {}
     unchanged: int = 0
 
 

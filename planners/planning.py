@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -27,6 +27,9 @@ from planners.graph import chained, validate
 from planners.identity import instance_id
 from planners.observed import Observed, Record
 from planners.passes.ambiguity import ambiguous
+from planners.passes.archive import archive
+from planners.passes.backups import delete as delete_backups
+from planners.passes.backups import take
 from planners.passes.configuration import configuration
 from planners.passes.create import infrastructure, prepare, start_server
 from planners.passes.databases import databases
@@ -38,7 +41,9 @@ from planners.passes.resize import protection, resize
 from planners.passes.root import root
 from planners.passes.users import users
 from planners.plan import Action, Change, Note, Obstacle, Plan, Summary, Verb
+from planners.steps import DeleteBackup, TakeBackup
 from specs.desired import Address, Desired
+from specs.models import Backup
 
 
 def make_plan(
@@ -64,7 +69,10 @@ def make_plan(
         group_values=desired.parameters,
     )
     owned = {address.project for address in desired.instances} | set(projects)
-    everything = sorted({*desired.instances, *(a for a in found if a.project in owned)})
+    wished = _by_instance(desired)
+    backed_up = {Address(b.project, b.instance_name) for b in observed.backups}
+    ours = (a for a in {*found, *backed_up} if a.project in owned)
+    everything = sorted({*desired.instances, *wished, *ours})
     looked_at = [a for a in everything if not targets or a in targets]
     actions: list[Action] = []
     notes: list[Note] = []
@@ -73,7 +81,9 @@ def make_plan(
     for address in looked_at:
         drafts: list[Draft] = []
         pieces = found.get(address, NOTHING)
-        for answer in _answers(address, pieces, desired, world, repository):
+        for answer in _answers(
+            address, pieces, desired, world, repository, wished.get(address, {})
+        ):
             if isinstance(answer, Draft):
                 drafts.append(answer)
             elif isinstance(answer, Note):
@@ -91,8 +101,20 @@ def make_plan(
         notes=notes,
         obstacles=obstacles,
         basis=basis,
-        summary=_summary(desired, found, looked_at, basis, actions, repository),
+        summary=_summary(desired, found, looked_at, basis, actions, observed, repository),
     )
+
+
+def plan_of(
+    address: Address, drafts: Iterable[Draft], observed: Observed, revision: str, cloud: str
+) -> Plan:
+    """A plan of just these *drafts* on one instance."""
+    pieces = _by_address(observed).get(address, NOTHING)
+    actions = chained(str(address), drafts)
+    validate(actions)
+    basis = {str(address): basis_of(address, pieces, observed)}
+    summary = Summary(backups=_backups(observed, actions))
+    return Plan(revision=revision, cloud=cloud, actions=actions, basis=basis, summary=summary)
 
 
 def basis_by_address(observed: Observed, addresses: Iterable[str]) -> dict[str, str]:
@@ -108,14 +130,30 @@ def basis_by_address(observed: Observed, addresses: Iterable[str]) -> dict[str, 
 def basis_of(address: Address, found: Found, observed: Observed) -> str:
     """A digest of everything that planning *address* looked at, without what always moves."""
     report = observed.guests.get(found.id)
-    steady = replace(report, volume_used=0, busy="") if report else None
+    steady = None
+    if report:
+        archive = replace(report.archive, until=0.0, fault="")
+        steady = replace(report, volume_used=0, busy="", backup="", archive=archive)
     record = observed.records.get(str(address), Record())
     pieces = (found.servers, found.volumes, found.ports)
     return hashlib.sha256(msgspec.json.encode((pieces, steady, record))).hexdigest()
 
 
+def _by_instance(desired: Desired) -> dict[Address, dict[str, Backup]]:
+    """The declared backups by instance, then by name."""
+    wished: dict[Address, dict[str, Backup]] = {}
+    for (project, name), backup in desired.backups.items():
+        wished.setdefault(Address(project, backup.spec.instance), {})[name] = backup
+    return wished
+
+
 def _answers(
-    address: Address, found: Found, desired: Desired, world: World, repository: str
+    address: Address,
+    found: Found,
+    desired: Desired,
+    world: World,
+    repository: str,
+    backups: Mapping[str, Backup],
 ) -> Answer:
     wanted = desired.instances.get(address)
     unclear = list(foreign(address, found, repository, wanted is not None))
@@ -123,6 +161,7 @@ def _answers(
     if unclear:
         yield from unclear
         return
+    yield from delete_backups(address, backups, world.observed.backups)
     if wanted is None:
         yield from delete(address, found, "no longer declared")
         return
@@ -139,6 +178,9 @@ def _answers(
     )
     try:
         yield from _declared(case)
+        if case.report is not None and case.report.status == words.RUNNING:
+            yield from archive(case, case.report.archive)
+            yield from take(case, backups, world.observed.backups)
     except SecretMissing as error:
         yield Obstacle(address=str(address), text=str(error))
 
@@ -239,6 +281,7 @@ def _summary(
     looked_at: list[Address],
     basis: dict[str, str],
     actions: list[Action],
+    observed: Observed,
     repository: str,
 ) -> Summary:
     gone = (Verb.DELETE, Verb.REPLACE)
@@ -258,8 +301,22 @@ def _summary(
         destroyed=destroyed,
         instances=instances,
         volumes=volumes,
-        unchanged=sum(str(address) not in basis for address in looked_at),
+        backups=_backups(observed, actions),
+        unchanged=sum(
+            str(a) not in basis for a in looked_at if a in found or a in desired.instances
+        ),
     )
+
+
+def _backups(observed: Observed, actions: Iterable[Action]) -> dict[str, int]:
+    """How many backups each project has when *actions* are done."""
+    after = {b.id: b.project for b in observed.backups}
+    for step in (action.step for action in actions):
+        if isinstance(step, TakeBackup):
+            after[step.backup] = step.project
+        elif isinstance(step, DeleteBackup):
+            after.pop(step.backup, None)
+    return dict(Counter(after.values()))
 
 
 def _volume_size(address: Address, desired: Desired, found: dict[Address, Found]) -> int:

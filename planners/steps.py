@@ -22,12 +22,15 @@ class Stage(IntEnum):
     SERVER = 3
     BOOT = 4
     PREPARE = 5
-    CONFIGURE = 6
-    RESTART = 7
-    DROP_USERS = 8
-    DATABASES = 9
-    USERS = 10
-    DROP_DATABASES = 11
+    ARCHIVE = 6
+    BACK_UP = 7
+    CONFIGURE = 8
+    RESTART = 9
+    DROP_USERS = 10
+    DATABASES = 11
+    USERS = 12
+    DROP_DATABASES = 13
+    DELETE_BACKUPS = 14
 
 
 class SecretSource(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -36,6 +39,14 @@ class SecretSource(msgspec.Struct, frozen=True, omit_defaults=True, rename="came
     rotation: int = 1
     from_env: str = ""
     from_file: str = ""
+
+
+class BackupRef(msgspec.Struct, frozen=True, rename="camel"):
+    """One backup by its id, and the managed id of the instance that it is of."""
+
+    id: str
+    instance: str
+    project: str
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", rename="camel"):
@@ -130,6 +141,49 @@ class Prepare(Step, frozen=True, kw_only=True, tag=True):
     RULES = ("instance:create",)
     memory: int
     configuration: dict[str, str]
+    restore: list[BackupRef] = []
+    """What the data is made from, the full backup first; empty: nothing."""
+    until: float = 0.0
+    """Seconds since the epoch to which the archive is replayed then; 0: not at all."""
+
+
+class TakeBackup(Step, frozen=True, kw_only=True, tag=True):
+    """``parent`` is the id of the backup that this one follows; empty: it is a full one."""
+
+    STAGE = Stage.BACK_UP
+    RULES = ("backup:create",)
+    backup: str
+    project: str
+    instance_name: str
+    name: str
+    parent: str = ""
+    origin: str = "manual"
+
+
+class EnableArchive(Step, frozen=True, kw_only=True, tag=True):
+    """Archive the log continuously; ``interval`` in seconds is the most that can be lost."""
+
+    STAGE = Stage.ARCHIVE
+    RULES = ("instance:update",)
+    project: str
+    instance_name: str
+    datastore: str
+    interval: float
+
+
+class DisableArchive(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.ARCHIVE
+    RULES = ("instance:update",)
+
+
+class DeleteBackup(Step, frozen=True, kw_only=True, tag=True):
+    """``instance`` is that of the instance which was backed up, whether it lives or not."""
+
+    STAGE = Stage.DELETE_BACKUPS
+    RULES = ("backup:delete",)
+    backup: str
+    project: str
+    instance_name: str
 
 
 class Configure(Step, frozen=True, kw_only=True, tag=True):
@@ -227,5 +281,6 @@ AnyStep = (
     CreatePort | CreateVolume | CreateServer | StartServer | ResizeServer | ExtendVolume
     | Protect | DeleteServer | DeleteVolume | DeletePort | Prepare | Configure | StartDatabase
     | RestartDatabase | CreateDatabase | DropDatabase | CreateUser | RenameUser | SetPassword
-    | SetGrants | DropUser | EnableRoot | DisableRoot
+    | SetGrants | DropUser | EnableRoot | DisableRoot | TakeBackup | DeleteBackup
+    | EnableArchive | DisableArchive
 )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from planners.plan import Plan, Verb
+from planners.plan import Plan
+from planners.steps import CreateServer, CreateVolume, ExtendVolume, TakeBackup
 from policy.verdict import DENY, WARN, Finding
 from specs.desired import Address
 from specs.models import Quota
@@ -21,16 +22,17 @@ def quotas(plan: Plan, limits: Mapping[str, Quota]) -> Iterator[Finding]:
     adding = {
         Address.parse(action.address).project
         for action in plan.actions
-        if (action.verb is Verb.CREATE and action.item == "server") or action.item == "volume"
+        if isinstance(action.step, CreateServer | CreateVolume | ExtendVolume | TakeBackup)
     }
     for project, quota in sorted(limits.items()):
         used = {
             "instances": plan.summary.instances.get(project, 0),
             "volumes": plan.summary.volumes.get(project, 0),
+            "backups": plan.summary.backups.get(project, 0),
         }
         for resource, amount in used.items():
             limit = getattr(quota.spec, resource)
             if limit is not None and amount > limit:
-                unit = " GiB of volumes" if resource == "volumes" else " instances"
-                text = f"{project} would use {amount}{unit}; its quota is {limit}"
+                unit = "GiB of volumes" if resource == "volumes" else resource
+                text = f"{project} would use {amount} {unit}; its quota is {limit}"
                 yield Finding(DENY if project in adding else WARN, f"{RULE}:{resource}", text)

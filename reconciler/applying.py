@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from executors.cloud.interface import Cloud
 from executors.engine import Entry, Outcome, Stop, execute
@@ -40,12 +41,21 @@ class World:
     journal: Journal
     locks: Path
     repository: str = ""
+    storage: Mapping[str, Any] = field(default_factory=dict)
 
     def observe(self) -> Observed:
-        return observe(self.cloud, self.guests, self.journal)
+        return observe(self.cloud, self.guests, self.journal, self.storage)
 
-    def context(self) -> Context:
-        return Context(self.cloud, self.guests, self.key, self.definitions, self.repository)
+    def context(self, tell: Callable[[str, str], None]) -> Context:
+        return Context(
+            self.cloud,
+            self.guests,
+            self.key,
+            self.definitions,
+            self.repository,
+            self.storage,
+            tell,
+        )
 
 
 def apply(
@@ -55,6 +65,7 @@ def apply(
     concurrency: int,
     stop: Stop | None = None,
     progress: Callable[[Entry], None] = lambda _: None,
+    tell: Callable[[str, str], None] = lambda _instance, _text: None,
 ) -> Outcome:
     """Execute *plan*. Raises Blocked, Stale, Locked before anything has changed."""
     if plan.obstacles:
@@ -65,7 +76,7 @@ def apply(
         _refuse_if_stale(plan, observed)
         learn(world.journal, observed)
         run = world.journal.begin(plan, actor)
-        context = world.context()
+        context = world.context(tell)
 
         def act(action: Action) -> None:
             handle(action.step, context)

@@ -116,12 +116,14 @@ def quota_rows(desired: Desired, observed: Observed) -> list[Row]:
     """What each project uses, and its limits."""
     used: dict[str, list[int]] = {}
     for address, found, _ in reports_by_address(observed):
-        totals = used.setdefault(address.project, [0, 0])
+        totals = used.setdefault(address.project, [0, 0, 0])
         totals[0] += 1
         totals[1] += sum(volume.size for volume in found.volumes)
+    for backup in observed.backups:
+        used.setdefault(backup.project, [0, 0, 0])[2] += 1
     rows = []
     for project in sorted({*used, *desired.quotas}):
-        instances, volumes = used.get(project, [0, 0])
+        instances, volumes, backups = used.get(project, [0, 0, 0])
         quota = desired.quotas.get(project)
         limits = quota.spec if quota else None
         rows.append(
@@ -129,6 +131,7 @@ def quota_rows(desired: Desired, observed: Observed) -> list[Row]:
                 "project": project,
                 "instances": _of(instances, limits.instances if limits else None),
                 "volumes": _of(volumes, limits.volumes if limits else None) + " GiB",
+                "backups": _of(backups, limits.backups if limits else None),
             }
         )
     return rows

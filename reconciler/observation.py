@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from executors.backups import catalogue
 from executors.cloud.interface import Cloud, Endpoint
 from executors.guest.interface import Guests
 from planners import observed as seen
@@ -9,11 +13,23 @@ from planners.observed import CloudState, Observed
 from reconciler.journal.journal import Journal
 
 
-def observe(cloud: Cloud, guests: Guests, journal: Journal) -> Observed:
-    """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it."""
+def observe(
+    cloud: Cloud, guests: Guests, journal: Journal, storage: Mapping[str, Any] | None = None
+) -> Observed:
+    """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it.
+
+    *storage* has the settings of the storage of backups.
+    """
     state = cloud.observe()
     reports = guests.observe(endpoints(state))
-    return Observed(cloud=state, guests=reports, records=journal.records())
+    backups, archives = catalogue(storage or {})
+    return Observed(
+        cloud=state,
+        guests=reports,
+        records=journal.records(),
+        backups=backups,
+        archives=archives,
+    )
 
 
 def endpoints(state: CloudState) -> list[Endpoint]:

@@ -35,6 +35,10 @@ def cloud_state(name: str) -> Path:
     return home() / "clouds" / name
 
 
+def backups() -> Path:
+    return home() / "backups"
+
+
 def network_for(state: Path) -> str:
     """A /24 of the loopback range that belongs to this state folder, by its path."""
     digest = hashlib.sha256(str(state).encode()).digest()

@@ -99,6 +99,13 @@ class Workspace:
         return SealedGuests(self.key)
 
     @cached_property
+    def storage(self) -> dict[str, str]:
+        """The settings of the storage of backups, as the guests get them."""
+        named = self.revision.settings.backups.path
+        path = (self.root / named).absolute() if named else places.backups()
+        return {"driver": "directory", "path": str(path)}
+
+    @cached_property
     def key(self) -> ControlKey:
         from executors import keys
 

@@ -17,7 +17,10 @@ from ruamel.yaml.cyaml import CSafeLoader
 
 from specs.parameters import Parameter
 
-Capability = Literal["databases", "users", "hosts", "renameUser", "grants", "root", "configuration"]
+Capability = Literal[
+    "databases", "users", "hosts", "renameUser", "grants", "root", "configuration", "backup",
+    "incrementalBackup", "pointInTime",
+]  # fmt: skip
 Maturity = Literal["experimental", "technical preview", "stable"]
 
 

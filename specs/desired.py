@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from specs.definitions import Definition
-from specs.models import ConfigurationGroup, Datastore, Instance, Quota
+from specs.models import Backup, ConfigurationGroup, Datastore, Instance, Quota
 from specs.problems import Problem
 
 
@@ -59,10 +59,12 @@ class Desired:
     groups: dict[Address, ConfigurationGroup] = field(default_factory=dict)
     datastores: dict[str, Datastore] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
+    backups: dict[Address, Backup] = field(default_factory=dict)
     offers: dict[Address, Offer] = field(default_factory=dict)
     parameters: dict[Address, dict[str, str]] = field(default_factory=dict)
     origins: dict[tuple[str, Address], Origin] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.instances) + len(self.groups) + len(self.datastores) + len(self.quotas)
+        documents = len(self.instances) + len(self.groups) + len(self.datastores)
+        return documents + len(self.quotas) + len(self.backups)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from specs import references
 from specs.definitions import Definitions
 from specs.desired import Address, Desired, Origin
-from specs.models import KINDS, ConfigurationGroup, Datastore, Document, Instance, Quota
+from specs.models import KINDS, Backup, ConfigurationGroup, Datastore, Document, Instance, Quota
 from specs.models.document import API_VERSION
 from specs.problems import ERROR, Problem, SpecProblems, suggestion
 from specs.validation import problems_of
@@ -130,6 +130,7 @@ def _collect(
         ConfigurationGroup: desired.groups,
         Datastore: desired.datastores,
         Quota: desired.quotas,
+        Backup: desired.backups,
     }
     findings = []
     for each in located:

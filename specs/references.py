@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from specs.definitions import Definition, Definitions, default_version
 from specs.desired import Address, Desired, Offer, Origin
-from specs.models import ConfigurationGroup, Datastore, Instance
+from specs.models import Backup, ConfigurationGroup, Datastore, Instance
 from specs.models.datastore import Version
 from specs.models.instance import DatastoreRef, Grant, User
 from specs.parameters import BadValue
@@ -65,7 +65,23 @@ def resolve(desired: Desired, definitions: Definitions) -> tuple[Desired, list[F
             word = "deprecated" if offer.deprecated else "not active"
             text = f"{offer.datastore} {offer.version} is {word}; new instances are refused"
             findings.append(Finding(origin, ("spec", "datastore"), text, WARNING))
+    for address, backup in desired.backups.items():
+        findings += _check_backup(backup, address, offers, desired)
     return replace(desired, offers=offers, parameters=parameters), findings
+
+
+def _check_backup(
+    backup: Backup, address: Address, offers: dict[Address, Offer], desired: Desired
+) -> Iterator[Finding]:
+    origin = desired.origins["Backup", address]
+    offer = offers.get(Address(address.project, backup.spec.instance))
+    if offer is None:
+        return  # A backup may outlive its instance.
+    title = offer.definition.title
+    if not offer.definition.can("backup"):
+        yield Finding(origin, ("spec",), f"{title} has no backups")
+    elif backup.spec.incremental and not offer.definition.can("incrementalBackup"):
+        yield Finding(origin, ("spec", "incremental"), f"{title} has no incremental backups")
 
 
 def _check_datastore(datastore: Datastore, definitions: Definitions) -> Iterator[tuple[Path, str]]:
@@ -193,6 +209,11 @@ def _check_instance(
         if key in seen:
             yield ("spec", "users", index, "name"), f'the user "{user.name}" stands here twice'
         seen.add(key)
+    if spec.restore_from and not offer.definition.can("backup"):
+        yield ("spec", "restoreFrom"), f"{offer.definition.title} has no backups"
+    if spec.point_in_time_recovery and not offer.definition.can("pointInTime"):
+        text = f"{offer.definition.title} cannot be restored to a point in time"
+        yield ("spec", "pointInTimeRecovery"), text
     if spec.root.enabled and not offer.definition.can("root"):
         yield ("spec", "root"), f"{offer.definition.title} cannot enable root"
 

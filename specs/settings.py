@@ -46,6 +46,15 @@ class CloudSettings(Model):
     zones: dict[str, ZoneSettings] = Field(default_factory=_zones, min_length=1)
 
 
+class BackupSettings(Model):
+    """Where backups are stored."""
+
+    driver: Literal["directory"] = "directory"
+    path: str | None = Field(
+        default=None, description="A folder, relative to the repository; default: gitrove's own."
+    )
+
+
 class JournalSettings(Model):
     """Where runs, faults and history are kept."""
 
@@ -95,6 +104,7 @@ class Settings(Model):
     )
     clouds: dict[Name, CloudSettings] = Field(min_length=1)
     journal: JournalSettings = Field(default_factory=JournalSettings)
+    backups: BackupSettings = Field(default_factory=BackupSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     defaults: Defaults = Field(default_factory=Defaults)
     concurrency: int = Field(default=8, ge=1, le=256, description="Actions at the same time.")

@@ -22,6 +22,7 @@ from guest_agent.sealing import NotGenuine, open_sealed, seal
 
 _OBSERVE_SECONDS = 15.0
 _CALL_SECONDS = 300.0
+_RESTORE_SECONDS = 24 * 3600.0
 _CONNECT_SECONDS = 3.0
 _AT_ONCE = 32
 
@@ -42,7 +43,9 @@ class SealedGuests:
             )
 
     def call(self, endpoint: Endpoint, method: str, **params: Any) -> Any:
-        return self._exchange(endpoint, method, params, _CALL_SECONDS)
+        # A prepare may restore a large backup.
+        deadline = _RESTORE_SECONDS if params.get("restore") else _CALL_SECONDS
+        return self._exchange(endpoint, method, params, deadline)
 
     def _report(self, endpoint: Endpoint) -> Report | None:
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,16 +13,20 @@ import msgspec
 
 from executors.cloud.interface import Endpoint
 from executors.errors import Failed, Passing
+from guest_agent.contract.backup import COMPLETED, MANIFEST, Backup, Segment, encode
 from guest_agent.contract.report import (
     NEW,
     RUNNING,
     STOPPED,
+    Archive,
     Configuration,
     Database,
     Report,
     Root,
     User,
 )
+from guest_agent.toolkit.sealed_stream import fetch, store
+from guest_agent.toolkit.storage import open_storage
 from specs.definitions import Definition
 
 if TYPE_CHECKING:
@@ -56,6 +63,7 @@ class GuestState(msgspec.Struct):
     root: str = ""
     """The fingerprint root was enabled with; empty: it is off."""
     root_ever: bool = False
+    archived: bool = False
     rows: dict[str, int] = {}
     """Rows by database, for tests that look for lost ones."""
 
@@ -103,15 +111,71 @@ class SimulatedGuests:
             databases=[Database(name, managed) for name, managed in guest.databases.items()],
             users=[_user(key, user) for key, user in guest.users.items()],
             lost=list(guest.lost),
+            archive=Archive(guest.archived),
             root=Root(bool(guest.root), guest.root_ever, guest.root),
         )
 
-    def prepare(self, guest: GuestState, memory_mib: int, configuration: dict[str, str]) -> None:
+    def prepare(
+        self,
+        guest: GuestState,
+        memory_mib: int,
+        configuration: dict[str, str],
+        restore: dict[str, Any] | None = None,
+    ) -> None:
+        if restore and not guest.prepared:
+            self._restore(guest, restore)
         guest.memory = memory_mib
         guest.file, guest.written = dict(configuration), dict(configuration)
         guest.in_effect = dict(configuration)
         guest.pending = []
         guest.prepared = guest.running = True
+
+    def _restore(self, guest: GuestState, restore: dict[str, Any]) -> None:
+        """The whole is in the last backup of a chain, incremental or not."""
+        last = restore["chain"][-1]
+        sink = io.BytesIO()
+        segments = [Segment(**each) for each in last["backup"]["segments"]]
+        storage = open_storage(restore["storage"])
+        fetch(segments, storage, base64.urlsafe_b64decode(last["key"]), sink)
+        guest.rows = msgspec.json.decode(sink.getvalue(), type=dict[str, int])
+        guest.databases = dict.fromkeys(guest.rows, False)
+
+    def begin_backup(
+        self,
+        guest: GuestState,
+        backup: dict[str, Any],
+        after: dict[str, str],
+        key: str,
+        storage: dict[str, Any],
+    ) -> None:
+        store_in = open_storage(storage)
+        wanted = Backup(**backup)
+        rows = io.BytesIO(msgspec.json.encode(guest.rows))
+        segments, raw, stored = store(rows, store_in, wanted.folder, base64.urlsafe_b64decode(key))
+        version = next(reversed(self._definitions[guest.datastore].versions))
+        now = time.time()
+        done = replace(
+            wanted,
+            version=version,
+            began=now,
+            finished=now,
+            segments=segments,
+            raw_bytes=raw,
+            stored_bytes=stored,
+            position={"lsn": "1"},
+        )
+        store_in.put(f"{wanted.index}/{MANIFEST}", encode(done))
+
+    def enable_archive(
+        self, guest: GuestState, archive: dict[str, Any], key: str, storage: dict[str, Any]
+    ) -> None:
+        guest.archived = True
+
+    def disable_archive(self, guest: GuestState) -> None:
+        guest.archived = False
+
+    def backup_progress(self, guest: GuestState, identifier: str) -> dict[str, Any]:
+        return {"state": COMPLETED, "fault": "", "details": "", "raw_bytes": 0}
 
     def start(self, guest: GuestState) -> None:
         if not guest.running:
@@ -204,7 +268,8 @@ _METHODS: dict[str, Callable[..., Any]] = {
     for name in (
         "prepare", "start", "restart", "configure", "create_database", "drop_database",
         "create_user", "set_password", "set_grants", "rename_user", "drop_user", "enable_root",
-        "disable_root",
+        "disable_root", "begin_backup", "backup_progress",
+        "enable_archive", "disable_archive",
     )
 }  # fmt: skip
 

@@ -50,6 +50,7 @@ def main(path: Path) -> None:
         signal.signal(each, lambda *_: threading.Thread(target=service.shutdown).start())
     log.info("agent of %s listens on %s:%d", settings.instance, settings.address, settings.port)
     threading.Thread(target=_boot, args=(manager,), daemon=True).start()
+    threading.Thread(target=manager.archiver.run, daemon=True).start()
     service.serve_forever(poll_interval=0.5)
     manager.stop()
     log.info("agent of %s ends", settings.instance)

@@ -50,9 +50,16 @@ class Ledger:
 
 def load(path: Path) -> Ledger:
     try:
-        raw: dict[str, Any] = json.loads(path.read_text())
+        return of(json.loads(path.read_text()))
     except FileNotFoundError:
         return Ledger()
+
+
+def of(raw: dict[str, Any]) -> Ledger:
+    """The ledger that was written as *raw*; an empty one is an empty ledger."""
+    if not raw:
+        return Ledger()
+    raw = dict(raw)
     users = {name: Login(**login) for name, login in raw.pop("users").items()}
     return Ledger(users=users, root=Login(**raw.pop("root")), **raw)
 

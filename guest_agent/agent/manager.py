@@ -12,15 +12,22 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import Any
 
 from guest_agent import __version__
+from guest_agent.agent import backups
 from guest_agent.agent import ledger as ledgers
+from guest_agent.agent.archiver import Archiver
+from guest_agent.agent.backups import BackupRunner
 from guest_agent.agent.ledger import Ledger, Login
 from guest_agent.contract import messages, report
+from guest_agent.contract.archive import Archive
+from guest_agent.contract.backup import FAILED, Backup, Progress
 from guest_agent.contract.errors import BadConfiguration, GuestError, Refused, TryLater
 from guest_agent.datastores.driver import Account, Driver, Place, Schema
 from guest_agent.toolkit.files import make_folder, used_bytes, write_atomically
+from guest_agent.toolkit.storage import open_storage
 
 
 class Manager:
@@ -37,6 +44,8 @@ class Manager:
         self._ended_mark = marks / "prepare.end"
         self._fault_mark = marks / "prepare.fault"
         self._ledger_path = marks / "ledger.json"
+        self._backups = BackupRunner(driver.backups)
+        self.archiver = Archiver(marks / "archive.json", driver.log, self._answers)
 
     def methods(self) -> dict[str, Callable[..., Any]]:
         """The callable methods by their name on the wire."""
@@ -60,6 +69,8 @@ class Manager:
             "datastore": self._datastore,
             "prepared": prepared,
             "busy": self._busy,
+            "backup": self._backups.running,
+            "archive": self._archive(),
             "agent_version": __version__,
             "message_version": messages.VERSION,
         }
@@ -90,28 +101,56 @@ class Manager:
 
     # -- life ---------------------------------------------------------------
 
-    def prepare(self, memory_mib: int, configuration: dict[str, str]) -> None:
-        """Bring the database into being, once. Data that was prepared before is kept as it is."""
+    def prepare(
+        self,
+        memory_mib: int,
+        configuration: dict[str, str],
+        restore: dict[str, Any] | None = None,
+    ) -> None:
+        """Bring the database into being, once. Data that was prepared before is kept as it is.
+
+        *restore* (see ``backups.restore_of``) gives it the data of a backup;
+        nothing is touched before all of that was read once.
+        """
         with self._change("prepare"):
             try:
-                self._prepare(memory_mib, configuration)
+                self._prepare(memory_mib, configuration, restore)
             except GuestError as error:
                 write_atomically(self._fault_mark, error.message)
                 raise
             self._fault_mark.unlink(missing_ok=True)
 
-    def _prepare(self, memory_mib: int, configuration: dict[str, str]) -> None:
+    def _prepare(
+        self, memory_mib: int, configuration: dict[str, str], restore: dict[str, Any] | None
+    ) -> None:
         self._write_configuration(memory_mib, configuration)
         if not self._ended_mark.exists():
+            source = backups.restore_of(restore) if restore else None
+            if source:
+                backups.check(source.chain, source.storage)
             if self._place.data.exists() and not self._started_mark.exists():
                 raise Refused("the volume holds data that no prepare of gitrove began")
             write_atomically(self._started_mark, "")
             self._driver.stop()
             shutil.rmtree(self._place.data, ignore_errors=True)
-            self._driver.initialise()
+            if source:
+                backups.restore(source.chain, self._driver, source.storage, source.point)
+                self._take_over_ledger(source.chain[-1].backup)
+            else:
+                self._driver.initialise()
         self._driver.start()
         self._keep_as_good()
         write_atomically(self._ended_mark, "")
+
+    def _take_over_ledger(self, backup: Backup) -> None:
+        """That root is, or was, enabled goes with the data.
+
+        Databases and users are nobody's until they are declared for this instance:
+        what is restored is never dropped because a spec does not name it.
+        """
+        before = ledgers.of(backup.ledger)
+        with self._ledger() as book:
+            book.root, book.root_ever_enabled = before.root, before.root_ever_enabled
 
     def start(self) -> None:
         with self._change("start"):
@@ -120,6 +159,8 @@ class Manager:
     def restart(self) -> None:
         """Stop and start the server. Raises BadConfiguration when it ran only as it was before."""
         with self._change("restart"):
+            if self._backups.running:
+                raise TryLater(f"the backup {self._backups.running} is running")
             self._driver.stop()
             self._start_or_take_back()
 
@@ -146,6 +187,43 @@ class Manager:
         self._note_accepted(sorted(self._driver.files.read_overrides()))
         with self._ledger() as book:
             book.pending = []
+
+    # -- backups ------------------------------------------------------------
+
+    def begin_backup(
+        self, backup: dict[str, Any], after: dict[str, str], key: str, storage: dict[str, Any]
+    ) -> None:
+        """Begin to store *backup*, all of it or what came *after* a position; returns at once."""
+        if not self._answers():
+            raise TryLater("the server does not run, so it cannot be backed up")
+        taken = replace(
+            backups.backup_of(backup),
+            version=self._driver.version(),
+            ledger=asdict(ledgers.load(self._ledger_path)),
+        )
+        self._backups.begin(taken, after, backups.key_of(key), open_storage(storage))
+
+    def backup_progress(self, identifier: str) -> Progress:
+        """How the backup does. One that this agent does not know of ended with an earlier one."""
+        progress = self._backups.progress
+        if progress is None or progress.id != identifier:
+            return Progress(identifier, FAILED, fault="the guest agent ended while it ran")
+        return progress
+
+    def cancel_backup(self, identifier: str) -> None:
+        self._backups.cancel(identifier)
+
+    def enable_archive(self, archive: dict[str, Any], key: str, storage: dict[str, Any]) -> None:
+        """Archive the log continuously from now on."""
+        with self._change("enable_archive"):
+            self.archiver.enable(Archive(**archive), key, storage)
+
+    def disable_archive(self) -> None:
+        with self._change("disable_archive"):
+            self.archiver.disable()
+
+    def _answers(self) -> bool:
+        return self._ended_mark.exists() and self._driver.answers()
 
     # -- configuration ------------------------------------------------------
 
@@ -288,6 +366,13 @@ class Manager:
 
     # -- pieces -------------------------------------------------------------
 
+    def _archive(self) -> report.Archive:
+        archive = self.archiver.archive
+        if archive is None:
+            return report.Archive()
+        until = archive.until
+        return report.Archive(True, archive.interval, archive.since, until, self.archiver.fault)
+
     def _status_before_prepared(self) -> str:
         if self._fault():
             return report.FAILED
@@ -366,6 +451,11 @@ METHODS = (
     "start",
     "stop",
     "restart",
+    "begin_backup",
+    "backup_progress",
+    "cancel_backup",
+    "enable_archive",
+    "disable_archive",
     "configure",
     "create_database",
     "drop_database",

@@ -70,6 +70,20 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """The continuous archive: what was committed between ``since`` and ``until`` is in it.
+
+    Seconds, since the epoch where they are times; ``fault`` says why it does not go on.
+    """
+
+    enabled: bool = False
+    interval: float = 0.0
+    since: float = 0.0
+    until: float = 0.0
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One guest's whole report. ``volume_used`` is in bytes; ``busy`` names a running method."""
 
@@ -86,6 +100,9 @@ class Report:
     """What was made through gitrove and is gone: ``database NAME``, ``user NAME@HOST``."""
     root: Root = field(default_factory=Root)
     configuration: Configuration = field(default_factory=Configuration)
+    backup: str = ""
+    """The id of the backup that runs."""
+    archive: Archive = field(default_factory=Archive)
     volume_used: int = 0
     agent_version: str = ""
     message_version: int = 1

@@ -7,9 +7,11 @@ be repeated; creating what exists and dropping what is gone succeed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from guest_agent.toolkit.configuration import ConfigurationFiles
 from guest_agent.toolkit.files import make_folder
@@ -68,11 +70,68 @@ class Schema:
     collation: str = ""
 
 
+@dataclass
+class Dump:
+    """A running dump. ``position`` is set when all of ``stream`` was read and the dump ended."""
+
+    stream: IO[bytes]
+    position: dict[str, str] = field(default_factory=dict)
+
+
+Part = Callable[[IO[bytes]], None]
+"""Writes all of one stored dump into a sink."""
+
+
+class Backups(Protocol):
+    """How one datastore's data is taken out while it runs, and put back where there is none."""
+
+    def dump(self, after: dict[str, str]) -> AbstractContextManager[Dump]:
+        """A dump of everything, or of what came *after* the position of an earlier one."""
+
+    def restore(self, parts: list[Part]) -> None:
+        """Make the data directory from a full dump and the incremental ones that follow it."""
+
+    def settle(self) -> None:
+        """Make restored data ready to be started: the agent's own login is the present one."""
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The files of an archive, in order, and how one of them is written into a sink."""
+
+    names: list[str]
+    fetch: Callable[[str, IO[bytes]], None]
+
+
+class Log(Protocol):
+    """The log of one datastore's changes, as it is archived and replayed."""
+
+    def begin(self) -> None:
+        """Keep every file of the log, from now on, until it is ``stored``."""
+
+    def end(self) -> None:
+        """Keep none any more."""
+
+    def rotate(self) -> None:
+        """Close the file that is written, if there is anything new in it."""
+
+    def closed(self) -> list[Path]:
+        """The closed files that are not stored yet, the oldest first."""
+
+    def stored(self, path: Path) -> None:
+        """The file is safe elsewhere and may go."""
+
+    def replay(self, logs: Logs, position: dict[str, str], until: float) -> None:
+        """Bring restored data from a backup's *position* to the time *until*, not further."""
+
+
 class Driver(Protocol):
     """The primitives. All raise GuestError, or TryLater while the server cannot answer."""
 
     files: ConfigurationFiles
     process: ServerProcess
+    backups: Backups
+    log: Log | None
 
     def initialise(self) -> None:
         """Make an empty data directory; called only where there is none, or an unfinished one."""

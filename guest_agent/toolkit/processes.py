@@ -14,9 +14,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -140,6 +140,66 @@ def run(command: Sequence[str], user: str = "", deadline: float = 300.0) -> str:
             f"{Path(command[0]).name} failed with exit status {done.returncode}", _ends(output)
         )
     return output
+
+
+@contextlib.contextmanager
+def reading(
+    command: Sequence[str], log: Path, user: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[IO[bytes]]:
+    """The output of *command* as a stream; its errors go to *log*.
+
+    Raises GuestError with the log's end when the command fails. It is killed
+    when the body fails.
+    """
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd="/",
+            env={**os.environ, **(environment or {})},
+            **_credentials(user),
+        )
+    with _watched(process, command, log):
+        assert process.stdout is not None
+        with process.stdout as stream:
+            yield stream
+
+
+@contextlib.contextmanager
+def writing(
+    command: Sequence[str], log: Path, user: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[IO[bytes]]:
+    """The input of *command* as a stream; its output and errors go to *log*. Raises GuestError."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env={**os.environ, **(environment or {})},
+            **_credentials(user),
+        )
+    with _watched(process, command, log):
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as stream:
+            yield stream
+
+
+@contextlib.contextmanager
+def _watched(process: subprocess.Popen[bytes], command: Sequence[str], log: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if status := process.wait():
+        name = Path(command[0]).name
+        text = log.read_text(errors="replace")
+        raise GuestError(f"{name} failed with exit status {status}", _ends(text))
 
 
 def _ends(output: str, size: int = 4000) -> str:

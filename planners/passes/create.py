@@ -7,8 +7,10 @@ an instance whose volume is still there: its data is attached again, not lost.
 from __future__ import annotations
 
 from planners.case import Answer, Case, Draft
+from planners.observed import StoredBackup
+from planners.passes.backups import restored, utc
 from planners.plan import Change, Impact, Obstacle, Verb
-from planners.steps import CreatePort, CreateServer, CreateVolume, Prepare, StartServer
+from planners.steps import BackupRef, CreatePort, CreateServer, CreateVolume, Prepare, StartServer
 
 
 def infrastructure(case: Case) -> Answer:
@@ -67,13 +69,32 @@ def prepare(case: Case) -> Answer:
     """A draft to bring the database into being, where no prepare has ended yet."""
     if case.report is not None and case.report.prepared:
         return
+    restore: list[StoredBackup] = []
+    until = case.wanted.spec.restore_from.until if case.wanted.spec.restore_from else 0.0
+    if case.wanted.spec.restore_from is not None and not case.record.active:
+        found = restored(case)
+        if isinstance(found, Obstacle):
+            yield found
+            return
+        restore = found
     step = Prepare(
-        instance=case.id, memory=case.memory, configuration=dict(sorted(case.configuration.items()))
+        instance=case.id,
+        memory=case.memory,
+        configuration=dict(sorted(case.configuration.items())),
+        restore=[BackupRef(each.id, each.instance, each.project) for each in restore],
+        until=until if restore else 0.0,
     )
     reason = "the server is new"
+    if restore:
+        last = restore[-1]
+        reason = f"it gets the data of {last.instance_name} as of {utc(until or last.finished)}"
     if case.report is not None and case.report.fault:
         reason = f"the last attempt failed: {case.report.fault}"
-    changes = [Change(field=k, after=v) for k, v in step.configuration.items()]
+    changes = [
+        Change(field=f"restore {b.kind} backup", after=f"{b.name}, {b.raw_bytes >> 20} MiB of data")
+        for b in restore
+    ]
+    changes += [Change(field=k, after=v) for k, v in step.configuration.items()]
     yield Draft("database server", Verb.CREATE, step, reason, changes=changes)
 
 

@@ -93,6 +93,11 @@ def _apply_saved(saved: Path, directory: Path, yes: bool, consent: Consent) -> N
     workspace = open_workspace(directory, made.revision or "HEAD", worktree)
     if made.cloud != workspace.cloud_name:
         raise fail(f"the plan is for the cloud {made.cloud}, not {workspace.cloud_name}")
+    run_plan(workspace, made, yes, consent)
+
+
+def run_plan(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> None:
+    """Show one plan, ask, and run it."""
     _approve(workspace, made, yes, consent)
     with open_journal(workspace) as journal:
         _finish(_run(workspace, made, journal))
@@ -136,6 +141,7 @@ def world_of(workspace: Workspace, journal: Journal) -> World:
         journal,
         places.home() / "locks",
         workspace.revision.settings.repository,
+        workspace.storage,
     )
 
 
@@ -146,8 +152,8 @@ def _run(workspace: Workspace, made: Plan, journal: Journal) -> Outcome:
     stop = Stop()
     world = world_of(workspace, journal)
     concurrency = workspace.revision.settings.concurrency
-    with _interruptible(stop), _progress(len(made.actions)) as progress:
-        return execute(made, world, workspace.actor.name, concurrency, stop, progress)
+    with _interruptible(stop), _progress(made) as (progress, tell):
+        return execute(made, world, workspace.actor.name, concurrency, stop, progress, tell)
 
 
 def _finish(outcome: Outcome) -> None:
@@ -188,8 +194,11 @@ def _interruptible(stop: Stop) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """A callback that shows each entry: lines for what ended, a bar for the rest."""
+def _progress(made: Plan) -> Iterator[tuple[Any, Any]]:
+    """Callbacks that show each entry, and how what runs on an instance does.
+
+    Lines for what ended, a bar for the rest.
+    """
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -200,6 +209,8 @@ def _progress(total: int) -> Iterator[Any]:
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, TextColumn("{task.description}"), console=out, transient=True)
     started: dict[str, float] = {}
+    told: dict[str, str] = {}
+    instances = {action.id: action.step.instance for action in made.actions}
     colours = {State.DONE: "green", State.FAILED: "red", State.SKIPPED: "dim"}
 
     def show(entry: Entry) -> None:
@@ -214,9 +225,17 @@ def _progress(total: int) -> Iterator[Any]:
             word = f"[{colours[entry.state]}]{entry.state}[/]"
             out.print(f"  {word} {what}{took}{why}")
             bar.advance(task)
-        running = ", ".join(list(started)[:2]) + (" …" if len(started) > 2 else "")
-        bar.update(task, description=escape(running))
+        describe()
+
+    def tell(instance: str, text: str) -> None:
+        told[instance] = text
+        describe()
+
+    def describe() -> None:
+        running = [f"{each} {told.get(instances[each], '')}".strip() for each in list(started)[:2]]
+        text = ", ".join(running) + (" …" if len(started) > 2 else "")
+        bar.update(task, description=escape(text))
 
     with bar:
-        task = bar.add_task("", total=total)
-        yield show
+        task = bar.add_task("", total=len(made.actions))
+        yield show, tell

@@ -157,7 +157,7 @@ def quota(directory: Directory = Path(), output: OutputOption = Output.TEXT) -> 
 def _look(workspace: Workspace, journal: Journal) -> Observed:
     from reconciler.observation import observe
 
-    return observe(workspace.cloud, workspace.guests, journal)
+    return observe(workspace.cloud, workspace.guests, journal, workspace.storage)
 
 
 def _look_at_cloud(workspace: Workspace, journal: Journal) -> Observed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specs.models.backup import Backup
 from specs.models.configuration_group import ConfigurationGroup
 from specs.models.datastore import Datastore
 from specs.models.document import Document
@@ -13,6 +14,7 @@ KINDS: dict[str, type[Document]] = {
     "Instance": Instance,
     "ConfigurationGroup": ConfigurationGroup,
     "Quota": Quota,
+    "Backup": Backup,
 }
 
-__all__ = ["KINDS", "ConfigurationGroup", "Datastore", "Document", "Instance", "Quota"]
+__all__ = ["KINDS", "Backup", "ConfigurationGroup", "Datastore", "Document", "Instance", "Quota"]

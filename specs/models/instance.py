@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from specs.models.document import Document, Model, Name
 from specs.models.secret import SecretRef
@@ -60,6 +61,39 @@ class Root(Model):
     password: SecretRef = SecretRef()
 
 
+class RestoreFrom(Model):
+    """The backup that a new instance is made from; an instance that exists is left as it is."""
+
+    backup: Name | None = Field(default=None, description="A backup of this project, by name.")
+    instance: Name | None = Field(
+        default=None, description="The newest backup of the instance of this name."
+    )
+    point_in_time: str | None = Field(
+        default=None,
+        description="With instance: as it was at this time, such as 2026-11-23T12:00:00Z.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RestoreFrom:
+        if (self.backup is None) == (self.instance is None):
+            raise ValueError("give one of backup and instance")
+        if self.point_in_time is not None and self.instance is None:
+            raise ValueError("pointInTime needs the instance whose archive is replayed")
+        return self
+
+    @field_validator("point_in_time")
+    @classmethod
+    def _with_a_zone(cls, text: str | None) -> str | None:
+        if text is not None and datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError("the time needs a zone, such as Z or +02:00")
+        return text
+
+    @property
+    def until(self) -> float:
+        """The point in time in seconds since the epoch; 0 without one."""
+        return datetime.fromisoformat(self.point_in_time).timestamp() if self.point_in_time else 0.0
+
+
 class Lifecycle(Model):
     """What may and may not happen to the resource as a whole."""
 
@@ -85,6 +119,10 @@ class InstanceSpec(Model):
     restart_policy: Literal["automatic", "manual"] = Field(
         default="automatic",
         description="Whether a change that waits for a restart restarts the server.",
+    )
+    restore_from: RestoreFrom | None = None
+    point_in_time_recovery: bool = Field(
+        default=False, description="Archive its log continuously, to restore it to any time."
     )
     databases: list[Database] = Field(default_factory=list)
     users: list[User] = Field(default_factory=list)

@@ -58,7 +58,7 @@ def test_another_projects_instances_do_not_make_a_share_smaller(world: Simulated
     group = "---" + FULL.rpartition("---")[2]
     verdict = judged(world, desire(other + group), Actor("root", ("admin",), ()))
     (denial,) = [f for f in verdict.findings if f.rule == "guardrail:mass_destroy"]
-    assert "3 of 3 instances of shop" in denial.text
+    assert "4 of 4 instances of shop" in denial.text
 
 
 def test_an_empty_revision_never_destroys(world: SimulatedWorld) -> None:
@@ -69,13 +69,25 @@ def test_an_empty_revision_never_destroys(world: SimulatedWorld) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "allowed"),
-    [("instances: 3", True), ("instances: 2", False), ("volumes: 4", True), ("volumes: 3", False)],
+    [("instances: 4", True), ("instances: 3", False), ("volumes: 5", True), ("volumes: 4", False)],
 )
 def test_quotas_count_what_is_and_what_is_planned(
     world: SimulatedWorld, limits: str, allowed: bool
 ) -> None:
     quota = "---\napiVersion: gitrove/v1\nkind: Quota\nmetadata: {name: q}\nspec: {%s}\n"
     assert judged(world, desire(FULL + quota % limits)).allowed is allowed
+
+
+@pytest.mark.parametrize(("limit", "allowed"), [(2, True), (1, False)])
+def test_a_quota_of_backups_counts_those_that_are_stored(
+    world: SimulatedWorld, limit: int, allowed: bool
+) -> None:
+    world.converge(desire(FULL))
+    head = "---\napiVersion: gitrove/v1\n"
+    second = "kind: Backup\nmetadata: {name: second}\nspec: {instance: orders}\n"
+    quota = f"kind: Quota\nmetadata: {{name: q}}\nspec: {{backups: {limit}}}\n"
+    more = FULL + head + second + head + quota
+    assert judged(world, desire(more)).allowed is allowed
 
 
 def test_a_protected_instance_is_not_deleted(world: SimulatedWorld) -> None:

@@ -16,6 +16,7 @@ spec:
     - name: gone
     - name: former
   root: {enabled: true}
+  pointInTimeRecovery: true
 ---
 apiVersion: gitrove/v1
 kind: Instance
@@ -32,6 +33,19 @@ spec:
   datastore: {name: postgresql}
   flavor: tiny
   volume: {size: 1}
+---
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: kept}
+spec:
+  datastore: {name: postgresql}
+  flavor: tiny
+  volume: {size: 1}
+---
+apiVersion: gitrove/v1
+kind: Backup
+metadata: {name: first}
+spec: {instance: orders}
 ---
 apiVersion: gitrove/v1
 kind: ConfigurationGroup
@@ -66,6 +80,20 @@ spec:
   datastore: {name: redis}
   flavor: tiny
   volume: {size: 1}
+---
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: kept}
+spec:
+  datastore: {name: postgresql}
+  flavor: tiny
+  volume: {size: 1}
+  pointInTimeRecovery: true
+---
+apiVersion: gitrove/v1
+kind: Backup
+metadata: {name: second}
+spec: {instance: orders}
 ---
 apiVersion: gitrove/v1
 kind: ConfigurationGroup

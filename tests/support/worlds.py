@@ -72,8 +72,13 @@ class World:
         """The folder of the locks that keep two applies of this world apart."""
         raise NotImplementedError
 
+    @property
+    def storage(self) -> dict[str, str]:
+        """The settings of the storage of this world's backups."""
+        return {"driver": "directory", "path": str(self.locks / "backups")}
+
     def observe(self) -> Observed:
-        return observe(self.cloud, self.guests, self.journal)
+        return observe(self.cloud, self.guests, self.journal, self.storage)
 
     def plan(self, desired: Desired, targets: Collection[Address] = ()) -> Plan:
         return make_plan(desired, self.observe(), self.key, "test", targets, self.projects)
@@ -89,7 +94,13 @@ class World:
         learn(self.journal, self.observe())
         journal = _WrappedJournal(self.journal, wrap)
         acted_on = applying.World(
-            self.cloud, self.guests, self.key, DEFINITIONS, journal, self.locks
+            self.cloud,
+            self.guests,
+            self.key,
+            DEFINITIONS,
+            journal,
+            self.locks,
+            storage=self.storage,
         )
         plan = msgspec.structs.replace(self.plan(desired), obstacles=[])
         return applying.apply(plan, acted_on, "tester", concurrency, progress=progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import zlib
 from importlib import resources
 
 import pymysql
@@ -11,6 +12,8 @@ import pymysql
 from guest_agent.contract.errors import GuestError, TryLater
 from guest_agent.datastores.driver import Account, Place, Schema
 from guest_agent.datastores.mariadb import accounts
+from guest_agent.datastores.mariadb.backups import MariaDBBackups
+from guest_agent.datastores.mariadb.log import MariaDBLog
 from guest_agent.datastores.mariadb.session import Session, connect, name_quoted
 from guest_agent.toolkit.configuration import ConfigurationFiles, ini_codec
 from guest_agent.toolkit.files import write_atomically
@@ -34,6 +37,8 @@ class MariaDB:
         self.files = ConfigurationFiles(place.local, "my.cnf", ini_codec("mariadbd"), owner)
         self.process = ServerProcess(place.local / "database.process", place.local / "database.log")
         self._init_file = place.local / "init.sql"
+        self.backups = MariaDBBackups(place, self._keep_login)
+        self.log = MariaDBLog(place, self._session, self._start_alone, self.stop)
 
     # -- life ---------------------------------------------------------------
 
@@ -47,20 +52,35 @@ class MariaDB:
             "--no-defaults",
             f"--datadir={place.data}",
             "--basedir=/usr",
+            # A server that starts removes what looks like old temporary tables in its folder:
+            # with one shared by all, two at once would take away each other's.
+            f"--tmpdir={place.runtime}",
         ]
         command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
         run([*command, f"--user={owner}"] if owner else command)
         # mariadb-install-db leaves a root without password; it is gone before the first connection.
-        statements = accounts.own_login(place.secret)
-        statements += ["DELETE FROM mysql.global_priv WHERE User IN ('', 'root')"]
+        statements = ["DELETE FROM mysql.global_priv WHERE User IN ('', 'root')"]
         statements += ["DELETE FROM mysql.proxies_priv", "FLUSH PRIVILEGES"]
-        write_atomically(self._init_file, ";\n".join([*statements, ""]), 0o600, owner)
+        self._keep_login(*statements)
+
+    def _keep_login(self, *statements: str) -> None:
+        """Have the next start set the agent's own login, then run *statements*."""
+        everything = [*accounts.own_login(self._place.secret), *statements, ""]
+        write_atomically(self._init_file, ";\n".join(everything), 0o600, self._place.server_user)
 
     def start(self) -> None:
+        self._start()
+
+    def _start_alone(self) -> None:
+        """Start for the agent's own login, over the private socket only."""
+        self._keep_login()
+        self._start("--skip-networking")
+
+    def _start(self, *arguments: str) -> None:
         self._place.make_folders()
         if not self._init_file.exists():
             write_atomically(self._init_file, "", 0o600, self._place.server_user)
-        command = ["/usr/sbin/mariadbd", f"--defaults-file={self.files.base}"]
+        command = ["/usr/sbin/mariadbd", f"--defaults-file={self.files.base}", *arguments]
         self.process.start_until(self.answers, command, self._place.server_user)
         write_atomically(self._init_file, "", 0o600, self._place.server_user)
 
@@ -90,6 +110,7 @@ class MariaDB:
             overrides=self.files.overrides,
             address=place.address,
             port=place.port,
+            server_id=zlib.crc32(place.instance.encode()) or 1,
             buffer_pool=max(32, memory_mib * 3 // 10) << 20,
             key_buffer=max(8, memory_mib // 20) << 20,
             connections=min(2000, max(50, memory_mib // 5)),

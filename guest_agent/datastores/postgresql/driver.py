@@ -5,33 +5,26 @@ from __future__ import annotations
 import signal
 import string
 from importlib import resources
-from pathlib import Path
 
 import psycopg2
 
 from guest_agent.contract.errors import GuestError, TryLater
 from guest_agent.datastores.driver import Account, Place, Schema
 from guest_agent.datastores.postgresql import accounts
+from guest_agent.datastores.postgresql.backups import PostgreSQLBackups, answers
+from guest_agent.datastores.postgresql.log import PostgreSQLLog, archive_command
+from guest_agent.datastores.postgresql.programs import program
 from guest_agent.datastores.postgresql.session import OWN_USER, Session, connect
 from guest_agent.toolkit.configuration import ConfigurationFiles, quoted_codec
 from guest_agent.toolkit.files import write_atomically
 from guest_agent.toolkit.processes import ServerProcess, run, wait_until
 
-_PROGRAMS = Path("/usr/lib/postgresql")
 _PAGE_KIB = 8
 _RELOAD_SECONDS = 10
 
 
 def build(place: Place) -> PostgreSQL:
     return PostgreSQL(place)
-
-
-def _program(name: str) -> str:
-    """The path of a server program of the newest version that is installed."""
-    found = sorted(_PROGRAMS.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        raise GuestError(f"PostgreSQL's {name} is not installed")
-    return str(found[-1])
 
 
 class PostgreSQL:
@@ -42,6 +35,8 @@ class PostgreSQL:
         owner = place.server_user
         self.files = ConfigurationFiles(place.local, "postgresql.conf", quoted_codec(), owner)
         self.process = ServerProcess(place.local / "database.process", place.local / "database.log")
+        self.backups = PostgreSQLBackups(place, self.files, self.process)
+        self.log = PostgreSQLLog(place, self._session, self.backups)
 
     # -- life ---------------------------------------------------------------
 
@@ -51,7 +46,7 @@ class PostgreSQL:
         owner = place.server_user
         secret_file = place.local / "initdb.password"
         write_atomically(secret_file, place.secret, 0o600, owner)
-        command = [_program("initdb"), "-D", str(place.data), "-U", OWN_USER]
+        command = [program("initdb"), "-D", str(place.data), "-U", OWN_USER]
         command += ["-A", "scram-sha-256", "--pwfile", str(secret_file)]
         command += ["-E", "UTF8", "--locale", "C.UTF-8"]
         try:
@@ -62,7 +57,7 @@ class PostgreSQL:
     def start(self) -> None:
         self._place.make_folders()
         self._write_access()
-        command = [_program("postgres"), "-c", f"config_file={self.files.base}"]
+        command = [program("postgres"), "-c", f"config_file={self.files.base}"]
         self.process.start_until(self.answers, command, self._place.server_user)
 
     def stop(self) -> None:
@@ -70,11 +65,7 @@ class PostgreSQL:
         self.process.stop(signal.SIGINT)
 
     def answers(self) -> bool:
-        try:
-            with self._session() as session:
-                return bool(session.rows("SELECT 1"))
-        except GuestError:
-            return False
+        return answers(self._session)
 
     def version(self) -> str:
         with self._session() as session:
@@ -88,6 +79,7 @@ class PostgreSQL:
             data=place.data,
             hba=place.local / "pg_hba.conf",
             ident=place.local / "pg_ident.conf",
+            archive_command=archive_command(place),
             socket=place.runtime,
             overrides=self.files.overrides,
             address=place.address,

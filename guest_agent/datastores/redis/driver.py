@@ -17,6 +17,7 @@ import redis
 from guest_agent.contract.errors import GuestError, Refused, TryLater
 from guest_agent.datastores.driver import Account, Place, Schema
 from guest_agent.datastores.redis import acl
+from guest_agent.datastores.redis.backups import RedisBackups
 from guest_agent.toolkit.configuration import ConfigurationFiles, properties_codec
 from guest_agent.toolkit.files import write_atomically
 from guest_agent.toolkit.processes import ServerProcess
@@ -46,18 +47,25 @@ class Redis:
             socket_timeout=_SECONDS,
         )
 
+        digest = hashlib.sha256(place.secret.encode()).hexdigest()
+        self._own_user = f"user {OWN_USER} on #{digest} ~* &* +@all"
+        self.log = None
+        self.backups = RedisBackups(place, self._call, self._own_user, self._start, self.stop)
+
     # -- life ---------------------------------------------------------------
 
     def initialise(self) -> None:
         self._place.make_folders()
         owner = self._place.server_user
-        digest = hashlib.sha256(self._place.secret.encode()).hexdigest()
-        users = f"user {OWN_USER} on #{digest} ~* &* +@all\nuser {ROOT} off resetpass -@all\n"
+        users = f"{self._own_user}\nuser {ROOT} off resetpass -@all\n"
         write_atomically(self._place.data / "users.acl", users, 0o600, owner)
 
     def start(self) -> None:
+        self._start()
+
+    def _start(self, *arguments: str) -> None:
         self._place.make_folders()
-        command = ["/usr/bin/redis-server", str(self.files.base)]
+        command = ["/usr/bin/redis-server", str(self.files.base), *arguments]
         self.process.start_until(self.answers, command, self._place.server_user)
 
     def stop(self) -> None:

@@ -1,0 +1,198 @@
+"""Backups in the guest: one at a time, in a thread of its own; and the data of one put back."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+from guest_agent.contract import backup as contract
+from guest_agent.contract.archive import Archive
+from guest_agent.contract.backup import Backup, Progress
+from guest_agent.contract.errors import GuestError, Refused, TryLater
+from guest_agent.datastores.driver import Backups, Driver, Logs, Part
+from guest_agent.toolkit import sealed_stream, stored_backups, stored_logs
+from guest_agent.toolkit.storage import Missing, Storage, open_storage
+
+log = logging.getLogger("guest_agent")
+
+
+class _Cancelled(GuestError):
+    """Somebody asked that the backup end."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One backup of a chain that is restored, with its data key."""
+
+    backup: Backup
+    key: bytes
+
+
+@dataclass(frozen=True)
+class Point:
+    """A time (seconds since the epoch) to which an archive is replayed, and its data key."""
+
+    archive: Archive
+    key: bytes
+    until: float
+
+
+@dataclass(frozen=True)
+class Restore:
+    """What an instance is made from, as ``prepare`` is told it."""
+
+    chain: list[Link]
+    storage: Storage
+    point: Point | None
+
+
+class BackupRunner:
+    """Takes the backups of one instance, one at a time."""
+
+    def __init__(self, backups: Backups) -> None:
+        self._backups = backups
+        self._progress: Progress | None = None
+        self._changing = threading.Lock()
+        self._cancelled = threading.Event()
+
+    @property
+    def progress(self) -> Progress | None:
+        """The backup that runs, or ran last, since the agent started."""
+        return self._progress
+
+    @property
+    def running(self) -> str:
+        """The id of the backup that runs, or nothing."""
+        progress = self._progress
+        return progress.id if progress and progress.state == contract.RUNNING else ""
+
+    def begin(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> None:
+        """Begin *backup*; one with the same id that runs already is left to run."""
+        with self._changing:
+            if self.running == backup.id:
+                return
+            if self.running:
+                raise TryLater(f"the backup {self.running} is running")
+            self._cancelled.clear()
+            self._progress = Progress(backup.id, contract.RUNNING)
+        work = threading.Thread(target=self._run, args=(backup, after, key, storage), daemon=True)
+        work.start()
+
+    def cancel(self, identifier: str) -> None:
+        if self.running == identifier:
+            self._cancelled.set()
+
+    def _run(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> None:
+        try:
+            done = self._take(replace(backup, began=time.time()), after, key, storage)
+        except GuestError as error:
+            self._failed(backup, storage, error.message, error.details)
+        except Exception as error:  # noqa: BLE001 - whatever happens is told, and the next may run
+            where = "".join(traceback.format_tb(error.__traceback__))
+            self._failed(backup, storage, f"the backup failed: {type(error).__name__}", where)
+        else:
+            self._progress = Progress(
+                backup.id, contract.COMPLETED, done.raw_bytes, done.stored_bytes
+            )
+
+    def _take(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> Backup:
+        stored_backups.erase(backup, storage)
+        storage.put(f"{backup.index}/{contract.BEGUN}", contract.encode(backup))
+        with self._backups.dump(after) as dump:
+            segments, raw, stored = sealed_stream.store(
+                dump.stream, storage, backup.folder, key, self._tell(backup.id)
+            )
+        done = replace(
+            backup,
+            segments=segments,
+            raw_bytes=raw,
+            stored_bytes=stored,
+            position=dump.position,
+            finished=time.time(),
+        )
+        storage.put(f"{backup.index}/{contract.MANIFEST}", contract.encode(done))
+        return done
+
+    def _tell(self, identifier: str) -> Callable[[int, int], None]:
+        def tell(raw: int, stored: int) -> None:
+            if self._cancelled.is_set():
+                raise _Cancelled("the backup was cancelled")
+            self._progress = Progress(identifier, contract.RUNNING, raw, stored)
+
+        return tell
+
+    def _failed(self, backup: Backup, storage: Storage, message: str, details: str) -> None:
+        log.error("backup %s failed: %s", backup.id, message)
+        # What failed may be the storage itself; then the next look finds no end of the backup.
+        with contextlib.suppress(GuestError):
+            told = json.dumps({"fault": message})
+            storage.put(f"{backup.index}/{contract.FAULT}", told.encode())
+        self._progress = Progress(backup.id, contract.FAILED, fault=message, details=details)
+
+
+def check(chain: list[Link], storage: Storage) -> None:
+    """Read everything that a restore will read. Raises Refused before anything was touched."""
+    for number, link in enumerate(chain):
+        backup = link.backup
+        if not backup.complete:
+            raise Refused(f"the backup {backup.name} is not complete")
+        if backup.parent != (chain[number - 1].backup.id if number else ""):
+            raise Refused(f"the backup {backup.name} does not follow the one before it")
+        try:
+            sealed_stream.check(backup.segments, storage)
+        except (sealed_stream.Damaged, Missing) as error:
+            raise Refused(f"the backup {backup.name} cannot be restored: {error.message}") from None
+
+
+def restore(chain: list[Link], driver: Driver, storage: Storage, point: Point | None) -> None:
+    """Make the data directory from *chain*, and bring it to *point* where there is one."""
+
+    def part(link: Link) -> Part:
+        def write(sink: IO[bytes]) -> None:
+            sealed_stream.fetch(link.backup.segments, storage, link.key, sink)
+
+        return write
+
+    driver.backups.restore([part(link) for link in chain])
+    if point is not None:
+        if driver.log is None:
+            raise Refused("the datastore has no log that could be replayed")
+        driver.log.replay(_logs(point, storage), chain[-1].backup.position, point.until)
+    driver.backups.settle()
+
+
+def _logs(point: Point, storage: Storage) -> Logs:
+    def fetch(name: str, sink: IO[bytes]) -> None:
+        stored_logs.fetch_log(name, storage, point.archive.folder, point.key, sink)
+
+    return Logs(stored_logs.names(storage, point.archive.folder), fetch)
+
+
+def restore_of(told: dict[str, Any]) -> Restore:
+    """``{"chain": [{"backup": …, "key": …}], "storage": …, "point": {"archive", "key", "until"}}``
+
+    Keys are base64; without a point the chain is all that is restored.
+    """
+    chain = [Link(backup_of(each["backup"]), key_of(each["key"])) for each in told["chain"]]
+    point = told.get("point")
+    return Restore(
+        chain,
+        open_storage(told["storage"]),
+        Point(Archive(**point["archive"]), key_of(point["key"]), point["until"]) if point else None,
+    )
+
+
+def backup_of(told: dict[str, Any]) -> Backup:
+    return contract.decode(json.dumps(told).encode())
+
+
+def key_of(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text)

@@ -1,0 +1,38 @@
+"""The files of a log archive in a storage: each a sealed stream, with a list of its segments."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+from guest_agent.contract.backup import Segment
+from guest_agent.toolkit.sealed_stream import Damaged, fetch, store
+from guest_agent.toolkit.storage import Storage
+
+_SUFFIX = ".json"
+
+
+def store_log(path: Path, storage: Storage, folder: str, key: bytes) -> None:
+    """Store the file at *path* under its name. It counts once its list is there."""
+    with path.open("rb") as stream:
+        segments, _, _ = store(stream, storage, f"{folder}/{path.name}", key)
+    told = json.dumps([asdict(each) for each in segments])
+    storage.put(f"{folder}/{path.name}{_SUFFIX}", told.encode())
+
+
+def names(storage: Storage, folder: str) -> list[str]:
+    """The names of the whole files in *folder*, sorted."""
+    found = (name.removeprefix(f"{folder}/") for name in storage.names(f"{folder}/"))
+    return [name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)]
+
+
+def fetch_log(name: str, storage: Storage, folder: str, key: bytes, sink: IO[bytes]) -> None:
+    """Write the file *name* into *sink*. Raises Damaged or Missing."""
+    raw = storage.get(f"{folder}/{name}{_SUFFIX}")
+    try:
+        segments = [Segment(**each) for each in json.loads(raw)]
+    except (ValueError, TypeError):
+        raise Damaged(f"the list of the archived file {name} is damaged") from None
+    fetch(segments, storage, key, sink)

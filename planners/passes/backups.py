@@ -1,0 +1,151 @@
+"""Backups: taken when declared, deleted when no longer so; all others are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from guest_agent.contract import backup as words
+from planners.backups import NoChain, chain, children, newest
+from planners.case import Answer, Case, Draft
+from planners.identity import backup_id
+from planners.observed import StoredBackup
+from planners.plan import Change, Impact, Obstacle, Verb
+from planners.steps import DeleteBackup, TakeBackup
+from specs.desired import Address
+from specs.models import Backup
+
+DECLARED = "declared"
+
+
+def take(case: Case, wished: Mapping[str, Backup], stored: Collection[StoredBackup]) -> Answer:
+    """Drafts for the *wished* backups of one running instance that are not complete."""
+    there = {each.name: each for each in stored if each.project == case.address.project}
+    for name, backup in sorted(wished.items()):
+        found = there.get(name)
+        if found is not None and (found.complete or found.origin != DECLARED):
+            continue
+        reason = "declared and not taken yet"
+        if found is not None:
+            reason = f"the last attempt failed: {found.fault or 'it was interrupted'}"
+        parent = newest(stored, case.id) if backup.spec.incremental else None
+        if backup.spec.incremental and parent is None:
+            text = f"the backup {name} is incremental, and there is none that it could follow"
+            yield Obstacle(address=str(case.address), text=text)
+            continue
+        yield draft(case.address, case.id, name, parent, DECLARED, reason)
+
+
+def draft(
+    address: Address,
+    instance: str,
+    name: str,
+    parent: StoredBackup | None,
+    origin: str,
+    reason: str,
+) -> Draft:
+    """Take the backup *name*, in full or after *parent*."""
+    step = TakeBackup(
+        instance=instance,
+        backup=backup_id(address.project, instance, name),
+        project=address.project,
+        instance_name=address.name,
+        name=name,
+        parent=parent.id if parent else "",
+        origin=origin,
+    )
+    changes = [Change(field="kind", after=words.INCREMENTAL if parent else words.FULL)]
+    if parent:
+        changes.append(Change(field="after", after=parent.name))
+    return Draft(f"backup {name}", Verb.CREATE, step, reason, changes=changes)
+
+
+def delete(
+    address: Address, wished: Mapping[str, Backup], stored: Collection[StoredBackup]
+) -> Answer:
+    """Drafts for the backups of an instance that were declared and no longer are."""
+    ours = [b for b in stored if (b.project, b.instance_name) == address]
+    gone = [b for b in ours if b.origin == DECLARED and b.name not in wished]
+    ids = {each.id for each in gone}
+    for backup in sorted(gone, key=lambda each: -each.began):
+        if kept := [each.name for each in children(backup, stored) if each.id not in ids]:
+            text = f"the backup {backup.name} is needed by {', '.join(sorted(kept))}"
+            yield Obstacle(address=str(address), text=text)
+            continue
+        yield deletion(backup, "no longer declared")
+
+
+def deletion(backup: StoredBackup, reason: str) -> Draft:
+    step = DeleteBackup(
+        instance=backup.instance,
+        backup=backup.id,
+        project=backup.project,
+        instance_name=backup.instance_name,
+    )
+    return Draft(f"backup {backup.name}", Verb.DELETE, step, reason, Impact.DATA_LOSS)
+
+
+def restored(case: Case) -> list[StoredBackup] | Obstacle:
+    """The backups that a new instance is made from, the full one first."""
+    wish = case.wanted.spec.restore_from
+    assert wish is not None
+    mine = [b for b in case.world.observed.backups if b.project == case.address.project]
+    if wish.backup is not None:
+        chosen = next((each for each in mine if each.name == wish.backup), None)
+        if chosen is None:
+            known = ", ".join(sorted(each.name for each in mine if each.complete)) or "none"
+            return _refusal(case, f'there is no backup "{wish.backup}"; there is {known}')
+    elif wish.until:
+        before = _before(case, mine, str(wish.instance), wish.until)
+        if isinstance(before, Obstacle):
+            return before
+        chosen = before
+    else:
+        complete = [b for b in mine if b.instance_name == wish.instance and b.complete]
+        chosen = max(complete, key=lambda each: each.finished, default=None)
+        if chosen is None:
+            return _refusal(case, f"there is no complete backup of {wish.instance}")
+    definition, version = case.offer.definition, case.offer.version
+    if chosen.datastore != definition.name:
+        return _refusal(case, f"{chosen.name} is a backup of {chosen.datastore}")
+    if not (chosen.version + ".").startswith(version + "."):
+        text = f"{chosen.name} is of {chosen.datastore} {chosen.version}, not {version}"
+        return _refusal(case, text)
+    try:
+        return chain(chosen, mine)
+    except NoChain as error:
+        return _refusal(case, f"it cannot be restored: {error}")
+
+
+def _before(
+    case: Case, stored: list[StoredBackup], instance: str, until: float
+) -> StoredBackup | Obstacle:
+    """The newest backup from which the archive leads to the time *until*."""
+    archives = [
+        a
+        for a in case.world.observed.archives
+        if (a.project, a.instance_name) == (case.address.project, instance) and a.since <= until
+    ]
+    if not archives:
+        return _refusal(case, f"the log of {instance} was not archived at {utc(until)}")
+    archive = max(archives, key=lambda each: each.since)
+    if archive.until < until:
+        text = f"the archive of {instance} ends at {utc(archive.until)}, before {utc(until)}"
+        return _refusal(case, text)
+    usable = [
+        b
+        for b in stored
+        if b.instance == archive.instance and b.complete and archive.since <= b.finished <= until
+    ]
+    if not usable:
+        text = f"no backup of {instance} between {utc(archive.since)} and {utc(until)}"
+        return _refusal(case, text)
+    return max(usable, key=lambda each: each.finished)
+
+
+def utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _refusal(case: Case, text: str) -> Obstacle:
+    return Obstacle(address=str(case.address), text=f"restoreFrom: {text}")

@@ -1,0 +1,198 @@
+"""``gitrove backup``: take, list, show, verify and delete backups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reconciler.cli.shared import (
+    Directory,
+    Instance,
+    Output,
+    OutputOption,
+    errors_explained,
+    fail,
+    open_journal,
+    open_workspace,
+    print_json,
+    print_table,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    from planners.case import Draft
+    from planners.observed import Observed, StoredBackup
+    from reconciler.workspace import Workspace
+    from specs.desired import Address
+
+app = typer.Typer(no_args_is_help=True, help="Take, list, verify and delete backups.")
+
+Name = Annotated[str, typer.Argument(help="The backup's name or id.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command()
+def create(
+    instance: Instance,
+    name: Annotated[str, typer.Option(help="Default: the instance and the time.")] = "",
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Only what changed since the newest backup.")
+    ] = False,
+    directory: Directory = Path(),
+) -> None:
+    """Take a backup now, and wait until it is complete."""
+    from planners.backups import newest
+    from planners.passes.backups import draft
+
+    with errors_explained():
+        workspace = open_workspace(directory)
+        observed = _observe(workspace)
+        address, managed = _instance(instance, observed)
+        offer = workspace.desired.offers.get(address)
+        if offer and incremental and not offer.definition.can("incrementalBackup"):
+            raise fail(f"{offer.definition.title} has no incremental backups")
+        chosen = name or f"{address.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        if any(b.name == chosen and b.project == address.project for b in observed.backups):
+            raise fail(f"there is a backup {chosen} already; choose another name")
+        parent = newest(observed.backups, managed) if incremental else None
+        if incremental and parent is None:
+            raise fail(f"{address} has no backup yet that an incremental one could follow")
+        wanted = draft(address, managed, chosen, parent, "manual", "asked for")
+        _run(workspace, address, [wanted], observed, yes=True)
+
+
+@app.command("list")
+def list_backups(
+    instance: Annotated[str, typer.Argument(help="Only those of this instance.")] = "",
+    directory: Directory = Path(),
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List the backups in the storage, also of instances that are gone."""
+    with errors_explained():
+        workspace = open_workspace(directory, worktree=True)
+        observed = _observe(workspace)
+    running = {r.backup for r in observed.guests.values() if r and r.backup}
+    names = (instance, f"{workspace.revision.settings.defaults.project}/{instance}")
+    rows = [
+        _row(backup, running)
+        for backup in observed.backups
+        if not instance
+        or backup.instance_name == instance
+        or f"{backup.project}/{backup.instance_name}" in names
+    ]
+    if output is Output.JSON:
+        print_json(rows)
+        return
+    print_table(rows, "There are no backups.")
+
+
+@app.command()
+def show(name: Name, directory: Directory = Path(), output: OutputOption = Output.TEXT) -> None:
+    """Show one backup and the ones that it builds on."""
+    from planners.backups import NoChain, chain
+
+    with errors_explained():
+        workspace = open_workspace(directory, worktree=True)
+        observed = _observe(workspace)
+        backup = _backup(name, observed.backups)
+        running = {r.backup for r in observed.guests.values() if r and r.backup}
+        shown = _row(backup, running) | {"id": backup.id, "fault": backup.fault}
+        try:
+            shown["restores"] = [each.name for each in chain(backup, observed.backups)]
+        except NoChain as error:
+            shown["restores"] = f"not possible: {error}"
+    if output is Output.JSON:
+        print_json(shown)
+        return
+    print_table([{"field": key, "value": value} for key, value in shown.items()], "")
+
+
+@app.command()
+def delete(name: Name, directory: Directory = Path(), yes: Yes = False) -> None:
+    """Delete one backup; refused while another one builds on it."""
+    from planners.backups import children
+    from planners.passes.backups import DECLARED, deletion
+    from specs.desired import Address
+
+    with errors_explained():
+        workspace = open_workspace(directory)
+        observed = _observe(workspace)
+        backup = _backup(name, observed.backups)
+        declared = {name for _, name in workspace.desired.backups}
+        if backup.origin == DECLARED and backup.name in declared:
+            raise fail(f"{backup.name} is declared in Git; remove it there and apply")
+        if kept := [each.name for each in children(backup, observed.backups)]:
+            raise fail(f"{', '.join(kept)} build on {backup.name}; delete them first")
+        address = Address(backup.project, backup.instance_name)
+        _run(workspace, address, [deletion(backup, "asked for")], observed, yes)
+
+
+def _observe(workspace: Workspace) -> Observed:
+    from reconciler.observation import observe
+
+    with open_journal(workspace) as journal:
+        return observe(workspace.cloud, workspace.guests, journal, workspace.storage)
+
+
+def _instance(text: str, observed: Observed) -> tuple[Address, str]:
+    from planners.planning import reports_by_address
+
+    known = {a: found.id for a, found, _ in reports_by_address(observed)}
+    address = resolve(text, known)
+    return address, known[address]
+
+
+def _backup(text: str, stored: Iterable[StoredBackup]) -> StoredBackup:
+    from specs.problems import suggestion
+
+    known = list(stored)
+    found = [b for b in known if text in (b.name, b.id, f"{b.project}/{b.name}")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = ", ".join(f"{b.project}/{b.name}" for b in found)
+        raise fail(f'"{text}" is in several projects: {choices}; say which')
+    raise fail(f'no backup "{text}"{suggestion(text, [b.name for b in known])}')
+
+
+def _run(
+    workspace: Workspace, address: Address, drafts: list[Draft], observed: Observed, yes: bool
+) -> None:
+    from planners.planning import plan_of
+    from policy.check import Consent
+    from reconciler.cli import apply
+
+    made = plan_of(address, drafts, observed, workspace.revision.name, workspace.cloud_name)
+    apply.run_plan(workspace, made, yes, Consent())
+
+
+def _row(backup: StoredBackup, running: set[str]) -> dict[str, Any]:
+    return {
+        "name": backup.name,
+        "instance": f"{backup.project}/{backup.instance_name}",
+        "kind": backup.kind,
+        "state": _state(backup, running),
+        "finished": _when(backup.finished) if backup.complete else "",
+        "data": _size(backup.raw_bytes),
+        "stored": _size(backup.stored_bytes),
+        "of": f"{backup.datastore} {backup.version}",
+        "by": backup.origin,
+    }
+
+
+def _state(backup: StoredBackup, running: set[str]) -> str:
+    if backup.complete:
+        return "COMPLETED"
+    return "RUNNING" if backup.id in running else "FAILED"
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 20):.1f} MiB"
