@@ -43,7 +43,7 @@ def backup_order(step: TakeBackup, settings: Mapping[str, Any], key: ControlKey)
             project=step.project,
             instance_name=step.instance_name,
             instance=step.instance,
-            datastore="",
+            datastore=step.datastore,
             kind=contract.INCREMENTAL if step.parent else contract.FULL,
             parent=step.parent,
             origin=step.origin,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from executors import backups, keys
@@ -151,12 +151,11 @@ def take_backup(step: steps.TakeBackup, context: Context) -> None:
     order = backups.backup_order(step, context.storage, context.key)
     if order is None:
         return
-    backup = replace(order.backup, datastore=_datastore(step.instance, context))
     _call(
         step,
         context,
         "begin_backup",
-        backup=asdict(backup),
+        backup=asdict(order.backup),
         after=order.after,
         key=order.key,
         storage=dict(context.storage),
@@ -299,13 +298,6 @@ def enable_root(step: steps.EnableRoot, context: Context) -> None:
 @handles(steps.DisableRoot)
 def disable_root(step: steps.DisableRoot, context: Context) -> None:
     _call(step, context, "disable_root")
-
-
-def _datastore(instance: str, context: Context) -> str:
-    server = next(
-        (s for s in context.cloud.observe().servers if s.metadata.get(seen.ID) == instance), None
-    )
-    return server.metadata.get(seen.DATASTORE, "") if server else ""
 
 
 def _identity(

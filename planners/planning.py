@@ -106,15 +106,18 @@ def make_plan(
 
 
 def plan_of(
-    address: Address, drafts: Iterable[Draft], observed: Observed, revision: str, cloud: str
+    drafts: Mapping[Address, Iterable[Draft]], observed: Observed, revision: str, cloud: str
 ) -> Plan:
-    """A plan of just these *drafts* on one instance."""
-    pieces = _by_address(observed).get(address, NOTHING)
-    actions = chained(str(address), drafts)
+    """A plan of just these *drafts*, which do not depend on anything else that was observed."""
+    actions = [a for address, some in sorted(drafts.items()) for a in chained(str(address), some)]
     validate(actions)
-    basis = {str(address): basis_of(address, pieces, observed)}
     summary = Summary(backups=_backups(observed, actions))
-    return Plan(revision=revision, cloud=cloud, actions=actions, basis=basis, summary=summary)
+    return Plan(revision=revision, cloud=cloud, actions=actions, summary=summary)
+
+
+def ids_by_address(observed: Observed) -> dict[Address, str]:
+    """The managed id of everything that exists."""
+    return {address: found.id for address, found in _by_address(observed).items()}
 
 
 def basis_by_address(observed: Observed, addresses: Iterable[str]) -> dict[str, str]:

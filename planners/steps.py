@@ -155,6 +155,7 @@ class TakeBackup(Step, frozen=True, kw_only=True, tag=True):
     backup: str
     project: str
     instance_name: str
+    datastore: str
     name: str
     parent: str = ""
     origin: str = "manual"

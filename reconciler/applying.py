@@ -15,6 +15,7 @@ from executors.keys import ControlKey
 from planners.observed import Observed
 from planners.plan import Action, Plan
 from planners.planning import basis_by_address
+from planners.steps import DeleteBackup, TakeBackup
 from reconciler.journal.journal import Journal
 from reconciler.locks import project_locks
 from reconciler.observation import learn, observe
@@ -70,7 +71,12 @@ def apply(
     """Execute *plan*. Raises Blocked, Stale, Locked before anything has changed."""
     if plan.obstacles:
         raise Blocked(f"the plan has {len(plan.obstacles)} obstacles")
-    projects = {Address.parse(action.address).project for action in plan.actions}
+    projects = {
+        Address.parse(action.address).project
+        for action in plan.actions
+        # The guest takes one backup at a time; they need not wait for other changes.
+        if not isinstance(action.step, TakeBackup | DeleteBackup)
+    }
     with project_locks(world.locks, projects):
         observed = world.observe()
         _refuse_if_stale(plan, observed)

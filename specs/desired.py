@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from specs.definitions import Definition
-from specs.models import Backup, ConfigurationGroup, Datastore, Instance, Quota
+from specs.models import Backup, BackupSchedule, ConfigurationGroup, Datastore, Instance, Quota
 from specs.problems import Problem
 
 
@@ -60,6 +60,7 @@ class Desired:
     datastores: dict[str, Datastore] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
     backups: dict[Address, Backup] = field(default_factory=dict)
+    schedules: dict[Address, BackupSchedule] = field(default_factory=dict)
     offers: dict[Address, Offer] = field(default_factory=dict)
     parameters: dict[Address, dict[str, str]] = field(default_factory=dict)
     origins: dict[tuple[str, Address], Origin] = field(default_factory=dict)
@@ -67,4 +68,4 @@ class Desired:
 
     def __len__(self) -> int:
         documents = len(self.instances) + len(self.groups) + len(self.datastores)
-        return documents + len(self.quotas) + len(self.backups)
+        return documents + len(self.quotas) + len(self.backups) + len(self.schedules)

@@ -11,7 +11,16 @@ from pydantic import ValidationError
 from specs import references
 from specs.definitions import Definitions
 from specs.desired import Address, Desired, Origin
-from specs.models import KINDS, Backup, ConfigurationGroup, Datastore, Document, Instance, Quota
+from specs.models import (
+    KINDS,
+    Backup,
+    BackupSchedule,
+    ConfigurationGroup,
+    Datastore,
+    Document,
+    Instance,
+    Quota,
+)
 from specs.models.document import API_VERSION
 from specs.problems import ERROR, Problem, SpecProblems, suggestion
 from specs.validation import problems_of
@@ -131,6 +140,7 @@ def _collect(
         Datastore: desired.datastores,
         Quota: desired.quotas,
         Backup: desired.backups,
+        BackupSchedule: desired.schedules,
     }
     findings = []
     for each in located:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from specs.definitions import Definition, Definitions, default_version
 from specs.desired import Address, Desired, Offer, Origin
-from specs.models import Backup, ConfigurationGroup, Datastore, Instance
+from specs.models import Backup, BackupSchedule, ConfigurationGroup, Datastore, Instance
 from specs.models.datastore import Version
 from specs.models.instance import DatastoreRef, Grant, User
 from specs.parameters import BadValue
@@ -67,7 +67,24 @@ def resolve(desired: Desired, definitions: Definitions) -> tuple[Desired, list[F
             findings.append(Finding(origin, ("spec", "datastore"), text, WARNING))
     for address, backup in desired.backups.items():
         findings += _check_backup(backup, address, offers, desired)
+    for address, schedule in desired.schedules.items():
+        findings += _check_schedule(schedule, address, offers, desired)
     return replace(desired, offers=offers, parameters=parameters), findings
+
+
+def _check_schedule(
+    schedule: BackupSchedule, address: Address, offers: dict[Address, Offer], desired: Desired
+) -> Iterator[Finding]:
+    origin = desired.origins["BackupSchedule", address]
+    known = [each.name for each in desired.instances if each.project == address.project]
+    for index, name in enumerate(schedule.spec.targets.instances):
+        path = ("spec", "targets", "instances", index)
+        offer = offers.get(Address(address.project, name))
+        if name not in known:
+            hint = suggestion(name, known)
+            yield Finding(origin, path, f'no Instance "{name}" in {address.project}{hint}')
+        elif offer and not offer.definition.can("backup"):
+            yield Finding(origin, path, f"{offer.definition.title} has no backups")
 
 
 def _check_backup(

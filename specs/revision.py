@@ -40,6 +40,15 @@ class Revision:
     dirty: bool = False
 
 
+def head(root: Path) -> str:
+    """The full id of the commit HEAD. Raises RevisionError."""
+    try:
+        with git.Repo(root) as repository:
+            return repository.head.commit.hexsha
+    except (GitError, BadName, BadObject, ValueError, OSError) as error:
+        raise RevisionError(f"cannot read HEAD of {root}: {error}") from None
+
+
 def read_commit(root: Path, revision: str = "HEAD") -> Revision:
     """Everything from the commit that *revision* names. Raises RevisionError, SpecProblems."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from guest_agent.contract import backup as words
 from planners.backups import NoChain, chain, children, newest
@@ -33,23 +34,29 @@ def take(case: Case, wished: Mapping[str, Backup], stored: Collection[StoredBack
             text = f"the backup {name} is incremental, and there is none that it could follow"
             yield Obstacle(address=str(case.address), text=text)
             continue
-        yield draft(case.address, case.id, name, parent, DECLARED, reason)
+        target = Target(case.address, case.id, case.offer.definition.name)
+        yield draft(target, name, parent, DECLARED, reason)
+
+
+class Target(NamedTuple):
+    """What is backed up; ``instance`` is the managed id."""
+
+    address: Address
+    instance: str
+    datastore: str
 
 
 def draft(
-    address: Address,
-    instance: str,
-    name: str,
-    parent: StoredBackup | None,
-    origin: str,
-    reason: str,
+    target: Target, name: str, parent: StoredBackup | None, origin: str, reason: str
 ) -> Draft:
     """Take the backup *name*, in full or after *parent*."""
+    project, instance_name = target.address
     step = TakeBackup(
-        instance=instance,
-        backup=backup_id(address.project, instance, name),
-        project=address.project,
-        instance_name=address.name,
+        instance=target.instance,
+        backup=backup_id(project, target.instance, name),
+        project=project,
+        instance_name=instance_name,
+        datastore=target.datastore,
         name=name,
         parent=parent.id if parent else "",
         origin=origin,

@@ -59,7 +59,7 @@ def apply(
             _apply_saved(saved, directory, yes, consent)
             return
         workspace = open_workspace(directory, revision, worktree)
-        _converge(workspace, target, yes, consent)
+        converge(workspace, target, yes, consent)
 
 
 def destroy(directory: Directory = Path(), target: Target = [], yes: Yes = False) -> None:  # noqa: B006
@@ -74,7 +74,7 @@ def destroy(directory: Directory = Path(), target: Target = [], yes: Yes = False
             raise fail(f"lifecycle.preventDestroy protects {', '.join(protected)}")
         workspace.kept_projects = {a.project for a in workspace.desired.instances}
         workspace.desired = Desired(revision=workspace.revision.name)
-        _converge(workspace, target, yes, Consent(mass_destroy=True, tearing_down=True))
+        converge(workspace, target, yes, Consent(mass_destroy=True, tearing_down=True))
 
 
 def _protected(instance: Any) -> bool:
@@ -103,7 +103,7 @@ def run_plan(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> N
         _finish(_run(workspace, made, journal))
 
 
-def _converge(workspace: Workspace, target: list[str], yes: bool, consent: Consent) -> None:
+def converge(workspace: Workspace, target: list[str], yes: bool, consent: Consent) -> None:
     """Plan and apply until the plan is empty; each further plan is shown and asked for again."""
     from reconciler.observation import learn
 

@@ -46,12 +46,15 @@ def create(
 ) -> None:
     """Take a backup now, and wait until it is complete."""
     from planners.backups import newest
-    from planners.passes.backups import draft
+    from planners.passes.backups import Target, draft
 
     with errors_explained():
         workspace = open_workspace(directory)
         observed = _observe(workspace)
         address, managed = _instance(instance, observed)
+        report = observed.guests.get(managed)
+        if report is None:
+            raise fail(f"the guest of {address} does not answer")
         offer = workspace.desired.offers.get(address)
         if offer and incremental and not offer.definition.can("incrementalBackup"):
             raise fail(f"{offer.definition.title} has no incremental backups")
@@ -61,7 +64,8 @@ def create(
         parent = newest(observed.backups, managed) if incremental else None
         if incremental and parent is None:
             raise fail(f"{address} has no backup yet that an incremental one could follow")
-        wanted = draft(address, managed, chosen, parent, "manual", "asked for")
+        target = Target(address, managed, report.datastore)
+        wanted = draft(target, chosen, parent, "manual", "asked for")
         _run(workspace, address, [wanted], observed, yes=True)
 
 
@@ -131,6 +135,36 @@ def delete(name: Name, directory: Directory = Path(), yes: Yes = False) -> None:
         _run(workspace, address, [deletion(backup, "asked for")], observed, yes)
 
 
+@app.command()
+def verify(
+    name: Name,
+    flavor: Annotated[str, typer.Option(help="Default: that of the instance.")] = "",
+    directory: Directory = Path(),
+) -> None:
+    """Restore a backup into a throw-away instance, look at it, and remove that again."""
+    from policy.check import Consent
+    from reconciler import verification
+    from reconciler.cli.apply import converge, run_plan
+    from reconciler.cli.plan import make
+
+    with errors_explained():
+        workspace = open_workspace(directory)
+        backup = _backup(name, _observe(workspace).backups)
+        declared = workspace.desired
+        address, workspace.desired = verification.with_throw_away(workspace, backup, flavor)
+        try:
+            converge(workspace, [str(address)], True, Consent())
+            found = verification.contents(_observe(workspace), address)
+        finally:
+            workspace.desired = declared
+            workspace.kept_projects = {address.project}
+            removal = make(workspace, _observe(workspace), [str(address)])
+            run_plan(workspace, removal, True, Consent(mass_destroy=True, tearing_down=True))
+    if found is None:
+        raise fail(f"{backup.name} was restored, and its server does not run")
+    typer.echo(f"{backup.name} can be restored. It has: {', '.join(found) or 'no databases'}")
+
+
 def _observe(workspace: Workspace) -> Observed:
     from reconciler.observation import observe
 
@@ -139,9 +173,9 @@ def _observe(workspace: Workspace) -> Observed:
 
 
 def _instance(text: str, observed: Observed) -> tuple[Address, str]:
-    from planners.planning import reports_by_address
+    from planners.planning import ids_by_address
 
-    known = {a: found.id for a, found, _ in reports_by_address(observed)}
+    known = ids_by_address(observed)
     address = resolve(text, known)
     return address, known[address]
 
@@ -166,7 +200,7 @@ def _run(
     from policy.check import Consent
     from reconciler.cli import apply
 
-    made = plan_of(address, drafts, observed, workspace.revision.name, workspace.cloud_name)
+    made = plan_of({address: drafts}, observed, workspace.revision.name, workspace.cloud_name)
     apply.run_plan(workspace, made, yes, Consent())
 
 

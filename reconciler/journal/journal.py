@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,13 @@ class Journal:
             _migrate(self._engine)
         except sa.exc.SQLAlchemyError as error:
             raise JournalError(f"cannot open the journal: {error}") from None
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """A connection in a transaction that ends with the body."""
+        return self._engine.begin()
+
+    def now(self) -> float:
+        return self._clock()
 
     def close(self) -> None:
         self._engine.dispose()

@@ -48,6 +48,21 @@ instances = Table(
     Column("deleted_at", Float),
 )
 
+executions = Table(
+    "executions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("schedule", String(160), nullable=False),
+    Column("instance", String(160), nullable=False),
+    Column("due", Float, nullable=False),
+    Column("began", Float, nullable=False),
+    Column("ended", Float),
+    Column("state", String(16), nullable=False),
+    Column("backup", String(255), nullable=False),
+    Column("output", Text, nullable=False),
+    Index("executions_by_schedule", "schedule", "instance"),
+)
+
 faults = Table(
     "faults",
     metadata,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specs.models.backup import Backup
+from specs.models.backup_schedule import BackupSchedule
 from specs.models.configuration_group import ConfigurationGroup
 from specs.models.datastore import Datastore
 from specs.models.document import Document
@@ -15,6 +16,16 @@ KINDS: dict[str, type[Document]] = {
     "ConfigurationGroup": ConfigurationGroup,
     "Quota": Quota,
     "Backup": Backup,
+    "BackupSchedule": BackupSchedule,
 }
 
-__all__ = ["KINDS", "Backup", "ConfigurationGroup", "Datastore", "Document", "Instance", "Quota"]
+__all__ = [
+    "KINDS",
+    "Backup",
+    "BackupSchedule",
+    "ConfigurationGroup",
+    "Datastore",
+    "Document",
+    "Instance",
+    "Quota",
+]

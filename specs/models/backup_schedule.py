@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from apscheduler.triggers.cron import CronTrigger
 from pydantic import Field, field_validator, model_validator
 
+from specs.cron import BadCron, trigger_of
 from specs.models.document import Document, Model, Name
 
 
@@ -67,8 +67,8 @@ class BackupScheduleSpec(Model):
     @classmethod
     def _readable(cls, expression: str) -> str:
         try:
-            CronTrigger.from_crontab(expression, "UTC")
-        except ValueError as error:
+            trigger_of(expression)
+        except BadCron as error:
             raise ValueError(f'"{expression}" is not a cron expression: {error}') from None
         return expression
 

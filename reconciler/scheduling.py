@@ -1,0 +1,111 @@
+"""Takes the backups that schedules want, and deletes those that their retention lets go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from executors.engine import Entry, Outcome, Stop
+from planners.case import Draft
+from planners.observed import StoredBackup
+from planners.passes.backups import deletion
+from planners.plan import Plan
+from planners.planning import ids_by_address, plan_of
+from planners.retention import expired
+from planners.schedules import Due, backup, due, new, origin
+from policy.verdict import DENY, Verdict
+from reconciler import applying
+from reconciler.journal.executions import ERROR, SUCCESS, Executions
+from specs.desired import Address, Desired
+
+ACTOR = "gitrove scheduler"
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """One revision's schedules, and what they act on."""
+
+    desired: Desired
+    world: applying.World
+    executions: Executions
+    judge: Callable[[Plan], Verdict]
+    concurrency: int
+    cloud: str = ""
+    stop: Stop | None = None
+    progress: Callable[[Entry], None] = lambda _: None
+
+    def begin(self, now: float) -> dict[Due, int]:
+        """Record as begun what is due at *now*; the number of each execution by what was due."""
+        last = self.executions.last()
+        fresh = list(new(self.desired, last))
+        if fresh:
+            self.executions.register(fresh, now)
+        return {each: self.executions.begin(each) for each in due(self.desired, last, now)}
+
+    def run(self, begun: dict[Due, int]) -> None:
+        """Take the backups and record how each ended, then let go what may go."""
+        if not begun:
+            return
+        observed = self.world.observe()
+        ids = ids_by_address(observed)
+        drafts: dict[Address, list[Draft]] = {}
+        wanted: dict[Due, str] = {}
+        for each, number in begun.items():
+            managed = ids.get(each.instance)
+            if managed is None:
+                self.executions.end(number, ERROR, output="the instance does not exist")
+                continue
+            draft = backup(each, managed, self.desired, observed)
+            drafts.setdefault(each.instance, []).append(draft)
+            wanted[each] = draft.item
+        plan = plan_of(drafts, observed, self.desired.revision, self.cloud)
+        if denied := self._denied(plan):
+            for each in wanted:
+                self.executions.end(begun[each], ERROR, output=denied)
+            return
+        outcome = self._apply(plan)
+        self._record(plan, outcome, wanted, begun)
+        self._let_go(wanted)
+
+    def _record(
+        self, plan: Plan, outcome: Outcome, wanted: dict[Due, str], begun: dict[Due, int]
+    ) -> None:
+        ids = {(a.address, a.item): a.id for a in plan.actions}
+        faults = {entry.action.id: entry.message for entry in outcome.failed}
+        done = set(outcome.done)
+        for each, item in wanted.items():
+            action = ids[str(each.instance), item]
+            name = item.removeprefix("backup ")
+            if action in done:
+                self.executions.end(begun[each], SUCCESS, name, "Backup complete")
+            else:
+                text = faults.get(action, "it was stopped before it began")
+                self.executions.end(begun[each], ERROR, name, text)
+
+    def _let_go(self, served: Collection[Due]) -> None:
+        observed = self.world.observe()
+        taken: dict[tuple[Address, str], list[StoredBackup]] = {}
+        followed: dict[str, set[str]] = {}
+        for stored in observed.backups:
+            key = Address(stored.project, stored.instance_name), stored.origin
+            taken.setdefault(key, []).append(stored)
+            followed.setdefault(stored.parent, set()).add(stored.id)
+        drafts: dict[Address, list[Draft]] = {}
+        for each in served:
+            mine = taken.get((each.instance, origin(each.schedule)), [])
+            retention = self.desired.schedules[each.schedule].spec.retention
+            gone = {b.id: b for b in expired(mine, retention, self.executions.now())}
+            drafts.setdefault(each.instance, []).extend(
+                deletion(backup, f"retention of {each.schedule.name}")
+                for backup in gone.values()
+                if followed.get(backup.id, set()) <= gone.keys()
+            )
+        plan = plan_of(drafts, observed, self.desired.revision, self.cloud)
+        if plan.actions and not self._denied(plan):
+            self._apply(plan)
+
+    def _apply(self, plan: Plan) -> Outcome:
+        return applying.apply(plan, self.world, ACTOR, self.concurrency, self.stop, self.progress)
+
+    def _denied(self, plan: Plan) -> str:
+        return "; ".join(f.text for f in self.judge(plan).findings if f.effect == DENY)

@@ -1,0 +1,104 @@
+"""The daemon on real servers: it takes what is due, survives mistakes and kill -9, and lets go."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guest_agent.toolkit.processes import wait_until
+from tests.support.shell import Shell
+
+SCHEDULE = """
+apiVersion: gitrove/v1
+kind: BackupSchedule
+metadata: {name: often}
+spec:
+  cron: "* * * * *"
+  targets: {instances: [orders, ledger]}
+  fullEvery: 3
+  retention: {count: 1}
+"""
+
+
+class Daemon:
+    """``gitrove daemon`` as a process, its output in a file."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.log = shell.repository.parent / "daemon.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(Path(sys.executable).parent / "gitrove"), "daemon", "--interval", "0.5"],
+                cwd=shell.repository,
+                env=shell.environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def says(self, text: str, seconds: float = 90) -> None:
+        assert wait_until(lambda: text in self.log.read_text(), seconds), self.log.read_text()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def shell(short_folder: Path) -> Iterator[Shell]:
+    shell = Shell(short_folder)
+    shell.run("init", "shop")
+    (shell.repository / "databases" / "often.yaml").write_text(SCHEDULE)
+    shell.commit()
+    shell.run("apply", "--yes")
+    yield shell
+    shell.run("destroy", "--yes")
+
+
+def rows(shell: Shell, *command: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(shell.run(*command, "--output", "json"))
+    return found
+
+
+def test_a_daemon_takes_what_is_due_and_the_next_one_goes_on(shell: Shell) -> None:
+    assert [r["instances"] for r in rows(shell, "schedule", "list")] == ["ledger, orders"]
+    first = Daemon(shell)
+    first.says("watching")
+    assert wait_until(lambda: len(rows(shell, "backup", "list")) == 2, 90), first.log.read_text()
+    first.says("done shop/ledger")
+    broken = shell.repository / "databases" / "often.yaml"
+    broken.write_text(SCHEDULE.replace("cron:", "corn:"))
+    shell.commit()
+    first.says("has mistakes: databases/often.yaml:6:3: spec.cron is missing; the last good")
+    first.end(signal.SIGKILL)
+    broken.write_text(SCHEDULE)
+    shell.commit()
+    second = Daemon(shell)
+    states = [r["state"] for r in rows(shell, "schedule", "executions")]
+    assert "SUCCESS" in states
+    assert "SUCCESS" in shell.run("schedule", "run", "often")
+    assert second.end() == 0
+    found = rows(shell, "backup", "list")
+    kept = {(r["instance"], r["kind"]) for r in found}
+    wanted = {("shop/ledger", "full"), ("shop/orders", "full"), ("shop/orders", "incremental")}
+    assert wanted <= kept
+    assert [r["state"] for r in found] == ["COMPLETED"] * len(found)
+
+
+def test_a_backup_is_verified_by_a_restore_that_leaves_nothing(shell: Shell) -> None:
+    shell.run("backup", "create", "orders", "--name", "one")
+    assert "one can be restored. It has: scratch, shop" in shell.run("backup", "verify", "one")
+    storage = Path(shell.environment["GITROVE_HOME"]) / "backups"
+    (segment,) = storage.glob("data/**/000000")
+    raw = segment.read_bytes()
+    segment.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    assert "is damaged" in shell.run("backup", "verify", "one", expect=1)
+    servers = json.loads(shell.run("observe"))["cloud"]["servers"]
+    assert sorted(each["name"] for each in servers) == ["cache", "ledger", "orders"]
+    assert "No changes" in shell.run("plan", "--detailed-exitcode")
