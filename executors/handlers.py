@@ -14,7 +14,6 @@ from executors.errors import Failed, Passing
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
 from guest_agent.contract import backup as words
-from planners import observed as seen
 from planners import steps
 from planners.case import SecretMissing
 from planners.steps import SecretSource, Step
@@ -119,9 +118,9 @@ def resize_server(step: steps.ResizeServer, context: Context) -> None:
     _wait_for_guest(step.instance, context)
 
 
-@handles(steps.Protect)
-def protect(step: steps.Protect, context: Context) -> None:
-    context.cloud.set_metadata(step.server, seen.PROTECTED, "true" if step.on else "")
+@handles(steps.Mark)
+def mark(step: steps.Mark, context: Context) -> None:
+    context.cloud.set_metadata(step.server, step.mark, "true" if step.on else "")
 
 
 @handles(steps.DeleteServer)
@@ -146,6 +145,7 @@ def prepare(step: steps.Prepare, context: Context) -> None:
     )
 
 
+@handles(steps.TakeFinalBackup)
 @handles(steps.TakeBackup)
 def take_backup(step: steps.TakeBackup, context: Context) -> None:
     order = backups.backup_order(step, context.storage, context.key)

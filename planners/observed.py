@@ -14,6 +14,7 @@ SALT = "gitrove:salt"
 """The metadata keys of managed identity; the salt is what the guest's key is derived with."""
 DATASTORE = "gitrove:datastore"
 PROTECTED = "gitrove:protected"
+FINAL_BACKUP = "gitrove:final-backup"
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

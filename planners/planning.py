@@ -37,7 +37,7 @@ from planners.passes.delete import delete
 from planners.passes.foreign import foreign, owner
 from planners.passes.missing import incident
 from planners.passes.replace import replacements
-from planners.passes.resize import protection, resize
+from planners.passes.resize import marks, resize
 from planners.passes.root import root
 from planners.passes.users import users
 from planners.plan import Action, Change, Note, Obstacle, Plan, Summary, Verb
@@ -166,7 +166,8 @@ def _answers(
         return
     yield from delete_backups(address, backups, world.observed.backups)
     if wanted is None:
-        yield from delete(address, found, "no longer declared")
+        report = world.observed.guests.get(found.id)
+        yield from delete(address, found, report, world.observed.backups, "no longer declared")
         return
     record = world.observed.records.get(str(address), Record())
     case = Case(
@@ -199,7 +200,7 @@ def _declared(case: Case) -> Answer:
     yield from resize(case)
     yield from infrastructure(case)
     yield from start_server(case)
-    yield from protection(case)
+    yield from marks(case)
     yield from _inside(case)
 
 
@@ -243,7 +244,8 @@ def _replace(case: Case, changes: list[Change]) -> Answer:
         yield Obstacle(address=str(case.address), text=text)
         return
     reason = f"{fields} cannot change in place"
-    for answer in delete(case.address, case.found, reason, Verb.REPLACE):
+    stored = case.world.observed.backups
+    for answer in delete(case.address, case.found, case.report, stored, reason, Verb.REPLACE):
         yield replace(answer, changes=changes) if isinstance(answer, Draft) else answer
     fresh_id = instance_id(*case.address, case.record.incarnation + 1)
     fresh = replace(case, found=NOTHING, report=None, record=Record(), id=fresh_id)

@@ -16,21 +16,22 @@ import msgspec
 class Stage(IntEnum):
     """Steps of a later stage wait for those of an earlier one, within one instance."""
 
-    TEAR_DOWN_SERVER = 0
-    TEAR_DOWN_REST = 1
-    FOUNDATION = 2
-    SERVER = 3
-    BOOT = 4
-    PREPARE = 5
-    ARCHIVE = 6
-    BACK_UP = 7
-    CONFIGURE = 8
-    RESTART = 9
-    DROP_USERS = 10
-    DATABASES = 11
-    USERS = 12
-    DROP_DATABASES = 13
-    DELETE_BACKUPS = 14
+    FINAL_BACKUP = 0
+    TEAR_DOWN_SERVER = 1
+    TEAR_DOWN_REST = 2
+    FOUNDATION = 3
+    SERVER = 4
+    BOOT = 5
+    PREPARE = 6
+    ARCHIVE = 7
+    BACK_UP = 8
+    CONFIGURE = 9
+    RESTART = 10
+    DROP_USERS = 11
+    DATABASES = 12
+    USERS = 13
+    DROP_DATABASES = 14
+    DELETE_BACKUPS = 15
 
 
 class SecretSource(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -109,12 +110,13 @@ class ExtendVolume(Step, frozen=True, kw_only=True, tag=True):
     size: int
 
 
-class Protect(Step, frozen=True, kw_only=True, tag=True):
-    """Mark the server so that no plan deletes it, or take the mark away."""
+class Mark(Step, frozen=True, kw_only=True, tag=True):
+    """Set a mark on the server, which outlives its declaration, or take it away."""
 
     STAGE = Stage.CONFIGURE
     RULES = ("instance:update",)
     server: str
+    mark: str
     on: bool
 
 
@@ -159,6 +161,12 @@ class TakeBackup(Step, frozen=True, kw_only=True, tag=True):
     name: str
     parent: str = ""
     origin: str = "manual"
+
+
+class TakeFinalBackup(TakeBackup, frozen=True, kw_only=True, tag=True):
+    """The backup without which nothing of the instance is deleted."""
+
+    STAGE = Stage.FINAL_BACKUP
 
 
 class EnableArchive(Step, frozen=True, kw_only=True, tag=True):
@@ -280,8 +288,8 @@ class DisableRoot(Step, frozen=True, kw_only=True, tag=True):
 
 AnyStep = (
     CreatePort | CreateVolume | CreateServer | StartServer | ResizeServer | ExtendVolume
-    | Protect | DeleteServer | DeleteVolume | DeletePort | Prepare | Configure | StartDatabase
+    | Mark | DeleteServer | DeleteVolume | DeletePort | Prepare | Configure | StartDatabase
     | RestartDatabase | CreateDatabase | DropDatabase | CreateUser | RenameUser | SetPassword
     | SetGrants | DropUser | EnableRoot | DisableRoot | TakeBackup | DeleteBackup
-    | EnableArchive | DisableArchive
+    | TakeFinalBackup | EnableArchive | DisableArchive
 )  # fmt: skip

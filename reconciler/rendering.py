@@ -20,7 +20,7 @@ _SYMBOLS = {
 _ORDER = list(Impact)
 _PHRASES = {
     "Configure": "write the {}",
-    "Protect": "change the {}",
+    "Mark": "change the {}",
     "SetPassword": "set the password of {}",
     "SetGrants": "set the grants of {}",
 }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+import msgspec
 
 from guest_agent.contract import backup as words
 from planners.backups import NoChain, chain, children, newest
@@ -12,11 +15,12 @@ from planners.case import Answer, Case, Draft
 from planners.identity import backup_id
 from planners.observed import StoredBackup
 from planners.plan import Change, Impact, Obstacle, Verb
-from planners.steps import DeleteBackup, TakeBackup
+from planners.steps import DeleteBackup, TakeBackup, TakeFinalBackup
 from specs.desired import Address
 from specs.models import Backup
 
 DECLARED = "declared"
+FINAL = "final"
 
 
 def take(case: Case, wished: Mapping[str, Backup], stored: Collection[StoredBackup]) -> Answer:
@@ -65,6 +69,17 @@ def draft(
     if parent:
         changes.append(Change(field="after", after=parent.name))
     return Draft(f"backup {name}", Verb.CREATE, step, reason, changes=changes)
+
+
+def final(target: Target, stored: Collection[StoredBackup], reason: str) -> Draft:
+    """The backup that is taken before an instance is deleted."""
+    mine = [b for b in stored if b.instance == target.instance and b.origin == FINAL]
+    number = sum(b.complete for b in mine) + 1
+    name = f"final-{target.address.name}-{target.instance[:8]}-{number}"
+    wanted = draft(target, name, None, FINAL, f"{reason}; its last state is kept")
+    assert isinstance(wanted.step, TakeBackup)
+    step = TakeFinalBackup(**msgspec.structs.asdict(wanted.step))
+    return replace(wanted, step=step)
 
 
 def delete(

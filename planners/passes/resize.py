@@ -1,11 +1,11 @@
-"""Change the size of what exists: another flavor, a larger volume. And its protection."""
+"""Change the size of what exists: another flavor, a larger volume. And its server's marks."""
 
 from __future__ import annotations
 
 from planners import observed as seen
 from planners.case import Answer, Case, Draft
 from planners.plan import Change, Impact, Note, Obstacle, Verb
-from planners.steps import ExtendVolume, Protect, ResizeServer
+from planners.steps import ExtendVolume, Mark, ResizeServer
 
 
 def resize(case: Case) -> Answer:
@@ -39,17 +39,21 @@ def resize(case: Case) -> Answer:
         yield Draft("server", Verb.UPDATE, resized, reason, Impact.DOWNTIME, [change])
 
 
-def protection(case: Case) -> Answer:
-    """A draft that sets or takes away the mark that keeps the server from being deleted."""
-    server = case.found.server
+def marks(case: Case) -> Answer:
+    """Drafts for the marks of the server that say what must not, or must, precede its end."""
+    server, lifecycle = case.found.server, case.wanted.spec.lifecycle
     if server is None:
         return
-    wished = case.wanted.spec.lifecycle.prevent_destroy
-    if bool(server.metadata.get(seen.PROTECTED)) != wished:
-        step = Protect(instance=case.id, server=server.id, on=wished)
-        change = Change(field="preventDestroy", before=_word(not wished), after=_word(wished))
-        yield Draft("protection", Verb.UPDATE, step, "declared otherwise", changes=[change])
+    wished = (
+        (seen.PROTECTED, "protection", "preventDestroy", lifecycle.prevent_destroy),
+        (seen.FINAL_BACKUP, "final backup", "onDelete", lifecycle.on_delete == "finalBackup"),
+    )
+    for key, item, field, on in wished:
+        if bool(server.metadata.get(key)) != on:
+            step = Mark(instance=case.id, server=server.id, mark=key, on=on)
+            words = _WORDS[field]
+            change = Change(field=field, before=words[not on], after=words[on])
+            yield Draft(item, Verb.UPDATE, step, "declared otherwise", changes=[change])
 
 
-def _word(value: bool) -> str:
-    return "true" if value else "false"
+_WORDS = {"preventDestroy": ("false", "true"), "onDelete": ("delete", "finalBackup")}

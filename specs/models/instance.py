@@ -103,6 +103,10 @@ class Lifecycle(Model):
     allow_replace: bool = Field(
         default=False, description="Allow changes that only a new, empty instance can make."
     )
+    on_delete: Literal["delete", "finalBackup"] = Field(
+        default="delete",
+        description="Whether a last backup is taken before everything is deleted.",
+    )
     create_empty: bool = Field(
         default=False, description="Make it anew, empty, if it existed and is missing."
     )

@@ -177,6 +177,17 @@ def test_a_backup_removed_from_git_leaves_nothing_in_the_storage(
     assert [p for p in objects(one, "**/*") if p.is_file()] == []
 
 
+def test_an_instance_that_asks_for_it_leaves_a_final_backup(kind: Kind, one: LocalWorld) -> None:
+    one.converge(declared(instance(kind, lifecycle={"onDelete": "finalBackup"})))
+    write(one, kind, 2)
+    assert one.converge(declared()).actions == []
+    (left,) = one.observe().backups
+    assert left.origin == "final" and left.complete and one.cloud.observe().volumes == []
+    two = declared(instance(kind, "two", restoreFrom={"backup": left.name}))
+    assert one.converge(two).actions == []
+    assert count(one, kind, "two") == 2
+
+
 @pytest.mark.parametrize("kind", KINDS[:1], ids=["mariadb"])
 def test_a_chain_of_incremental_backups_is_restored_to_each_of_its_points(
     kind: Kind, one: LocalWorld

@@ -33,6 +33,7 @@ spec:
   datastore: {name: postgresql}
   flavor: tiny
   volume: {size: 1}
+  lifecycle: {onDelete: finalBackup}
 ---
 apiVersion: gitrove/v1
 kind: Instance

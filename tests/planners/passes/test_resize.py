@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from planners.passes.resize import protection, resize
+from planners.passes.resize import marks, resize
 from planners.plan import Impact
-from planners.steps import ExtendVolume, Protect, ResizeServer
+from planners.steps import ExtendVolume, Mark, ResizeServer
 from tests.support.cases import case, found, only, spec, summary
 
 
@@ -33,8 +33,14 @@ def test_what_the_cloud_does_not_have_is_refused() -> None:
 
 
 def test_protection_follows_the_declaration() -> None:
-    on = only(protection(case(spec(lifecycle={"preventDestroy": True}), found())))
-    assert isinstance(on.step, Protect) and on.step.on
-    off = only(protection(case(spec(), found(protected="true"))))
-    assert isinstance(off.step, Protect) and not off.step.on
-    assert summary(protection(case(spec(), found()))) == []
+    on = only(marks(case(spec(lifecycle={"preventDestroy": True}), found())))
+    assert isinstance(on.step, Mark) and on.step.on and on.step.mark == "gitrove:protected"
+    off = only(marks(case(spec(), found(protected="true"))))
+    assert isinstance(off.step, Mark) and not off.step.on
+    assert summary(marks(case(spec(), found()))) == []
+
+
+def test_a_final_backup_is_marked_while_it_is_declared() -> None:
+    draft = only(marks(case(spec(lifecycle={"onDelete": "finalBackup"}), found())))
+    assert isinstance(draft.step, Mark) and draft.step.mark == "gitrove:final-backup"
+    assert [(c.before, c.after) for c in draft.changes] == [("delete", "finalBackup")]

@@ -94,6 +94,20 @@ def test_a_lost_journal_learns_even_when_nothing_has_to_be_done(shell: Shell) ->
     assert "incident: it existed" in shell.run("plan", expect=1)
 
 
+def test_the_shell_completes_commands_and_options(shell: Shell) -> None:
+    def completed(words: str) -> list[str]:
+        shell.environment |= {
+            "_GITROVE_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        return shell.run().split()
+
+    assert completed("gitrove pl") == ["plan"]
+    assert completed("gitrove backup ver") == ["verify"]
+    assert "--detailed-exitcode" in completed("gitrove plan --det")
+
+
 def test_help_and_completion_load_nothing_heavy() -> None:
     """What makes a command line feel slow is what it imports; ``benchmarks`` has the time."""
     code = (
