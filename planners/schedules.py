@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from planners.backups import newest
 from planners.case import Draft
 from planners.observed import Observed, StoredBackup
-from planners.passes.backups import Target, draft
+from planners.passes.backups import Target, by_schedule, draft
 from specs.cron import times
 from specs.desired import Address, Desired
 from specs.models import BackupSchedule
@@ -25,11 +26,6 @@ class Due:
     schedule: Address
     instance: Address
     at: float
-
-
-def origin(schedule: Address) -> str:
-    """What a backup says of the schedule that took it."""
-    return f"schedule {schedule.name}"
 
 
 def targets(address: Address, schedule: BackupSchedule, desired: Desired) -> list[Address]:
@@ -58,6 +54,8 @@ def latest_time(schedule: BackupSchedule, after: float, now: float) -> float | N
     end = datetime.fromtimestamp(now, UTC)
     for span in _LOOK_BACK:
         begin = max(datetime.fromtimestamp(after, UTC), end - span)
+        if begin >= end:
+            return None
         latest = None
         for each in times(schedule.spec.cron, schedule.spec.time_zone, begin):
             if each > end:
@@ -80,10 +78,17 @@ def due(desired: Desired, last: Mapping[tuple[str, str], float], now: float) -> 
             continue
         for instance in targets(address, schedule, desired):
             since = last.get((str(address), str(instance)))
-            if since is None or since >= now:
+            if since is None:
                 continue
-            if (at := latest_time(schedule, since, now)) is not None:
+            delay = _delay(schedule.spec.jitter, address, instance)
+            if (at := latest_time(schedule, since, now - delay)) is not None:
                 yield Due(address, instance, at)
+
+
+def _delay(jitter: int, schedule: Address, instance: Address) -> float:
+    """The same share of *jitter* every time, so that the time between backups stays the same."""
+    digest = hashlib.sha256(f"{schedule} {instance}".encode()).digest()
+    return jitter * int.from_bytes(digest[:4], "big") / 2**32
 
 
 def new(desired: Desired, last: Mapping[tuple[str, str], float]) -> Iterator[tuple[str, str]]:
@@ -107,9 +112,9 @@ def backup(wanted: Due, instance: str, desired: Desired, observed: Observed) -> 
         parent = None
     when = datetime.fromtimestamp(wanted.at, UTC)
     name = f"{wanted.schedule.name}-{wanted.instance.name}-{when:%Y%m%d-%H%M%S}"
-    reason = f"{origin(wanted.schedule)}, for {when:%Y-%m-%d %H:%M} UTC"
+    reason = f"{by_schedule(wanted.schedule.name)}, for {when:%Y-%m-%d %H:%M} UTC"
     target = Target(wanted.instance, instance, offer.definition.name)
-    return draft(target, name, parent, origin(wanted.schedule), reason)
+    return draft(target, name, parent, by_schedule(wanted.schedule.name), reason)
 
 
 def _since_full(complete: Iterable[StoredBackup]) -> int:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from executors.engine import Entry, Outcome, Stop
 from planners.case import Draft
 from planners.observed import StoredBackup
-from planners.passes.backups import deletion
+from planners.passes.backups import by_schedule, deletion
 from planners.plan import Plan
 from planners.planning import ids_by_address, plan_of
 from planners.retention import expired
-from planners.schedules import Due, backup, due, new, origin
+from planners.schedules import Due, backup, due, new
 from policy.verdict import DENY, Verdict
 from reconciler import applying
 from reconciler.journal.executions import ERROR, SUCCESS, Executions
@@ -92,7 +92,7 @@ class Scheduler:
             followed.setdefault(stored.parent, set()).add(stored.id)
         drafts: dict[Address, list[Draft]] = {}
         for each in served:
-            mine = taken.get((each.instance, origin(each.schedule)), [])
+            mine = taken.get((each.instance, by_schedule(each.schedule.name)), [])
             retention = self.desired.schedules[each.schedule].spec.retention
             gone = {b.id: b for b in expired(mine, retention, self.executions.now())}
             drafts.setdefault(each.instance, []).extend(

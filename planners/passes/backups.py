@@ -42,6 +42,11 @@ def take(case: Case, wished: Mapping[str, Backup], stored: Collection[StoredBack
         yield draft(target, name, parent, DECLARED, reason)
 
 
+def by_schedule(name: str) -> str:
+    """What a backup says of the schedule that took it."""
+    return f"schedule {name}"
+
+
 class Target(NamedTuple):
     """What is backed up; ``instance`` is the managed id."""
 
@@ -124,9 +129,12 @@ def restored(case: Case) -> list[StoredBackup] | Obstacle:
         chosen = before
     else:
         complete = [b for b in mine if b.instance_name == wish.instance and b.complete]
+        by = f" by the schedule {wish.schedule}" if wish.schedule else ""
+        if wish.schedule:
+            complete = [b for b in complete if b.origin == by_schedule(wish.schedule)]
         chosen = max(complete, key=lambda each: each.finished, default=None)
         if chosen is None:
-            return _refusal(case, f"there is no complete backup of {wish.instance}")
+            return _refusal(case, f"there is no complete backup of {wish.instance}{by}")
     definition, version = case.offer.definition, case.offer.version
     if chosen.datastore != definition.name:
         return _refusal(case, f"{chosen.name} is a backup of {chosen.datastore}")

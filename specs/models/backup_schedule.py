@@ -51,6 +51,12 @@ class BackupScheduleSpec(Model):
         ge=1,
         description="Each so many-th backup is full, those between are incremental.",
     )
+    jitter: int = Field(
+        default=0,
+        ge=0,
+        le=86_400,
+        description="Seconds over which the backups of many instances are spread.",
+    )
     retention: Retention = Retention()
     enabled: bool = True
 

@@ -68,6 +68,9 @@ class RestoreFrom(Model):
     instance: Name | None = Field(
         default=None, description="The newest backup of the instance of this name."
     )
+    schedule: Name | None = Field(
+        default=None, description="With instance: the newest that this schedule took of it."
+    )
     point_in_time: str | None = Field(
         default=None,
         description="With instance: as it was at this time, such as 2026-11-23T12:00:00Z.",
@@ -77,6 +80,8 @@ class RestoreFrom(Model):
     def _one_source(self) -> RestoreFrom:
         if (self.backup is None) == (self.instance is None):
             raise ValueError("give one of backup and instance")
+        if self.schedule is not None and (self.instance is None or self.point_in_time):
+            raise ValueError("schedule goes with instance, and not with pointInTime")
         if self.point_in_time is not None and self.instance is None:
             raise ValueError("pointInTime needs the instance whose archive is replayed")
         return self

@@ -79,6 +79,23 @@ def test_a_clock_that_goes_back_makes_nothing_due_again() -> None:
     assert list(due(desired(), everybody("2026-11-23T01:00"), at("2026-11-22T01:30"))) == []
 
 
+def test_jitter_spreads_the_instances_and_is_the_same_every_day() -> None:
+    spread = desire(TEXT.replace("fullEvery: 3", "jitter: 3600"))
+
+    def when(day: str, before: str) -> dict[str, int]:
+        found = {}
+        for minute in range(0, 62):
+            now = at(f"2026-11-{day}T01:00") + 60 * minute
+            for each in due(spread, everybody(before), now):
+                assert each.at == at(f"2026-11-{day}T01:00")
+                found.setdefault(each.instance.name, minute)
+        return found
+
+    monday = when("23", "2026-11-22T12:00")
+    assert set(monday) == {"cache", "ledger", "orders"} and len(set(monday.values())) == 3
+    assert when("24", "2026-11-23T12:00") == monday
+
+
 def test_a_disabled_schedule_is_never_due() -> None:
     off = desire(TEXT.replace("fullEvery: 3", "enabled: false"))
     assert list(due(off, everybody("2026-10-20T12:00"), at("2026-11-23T12:00"))) == []
