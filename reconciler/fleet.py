@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from guest_agent.contract import report as words
-from guest_agent.contract.report import Report
+from guest_agent.contract.report import Archive, Report
 from planners import observed as seen
 from planners.case import NOTHING, Found
 from planners.observed import Observed
@@ -98,6 +98,8 @@ def _contents(report: Report) -> Row:
             for u in report.users
         ],
         "root": {"enabled": report.root.enabled, "everEnabled": report.root.ever_enabled},
+        "backup": report.backup or "none is running",
+        "archive": _archive(report.archive),
         "configuration": {
             "memory": f"{configuration.memory_mib} MiB",
             "overrides": dict(configuration.file),
@@ -106,8 +108,20 @@ def _contents(report: Report) -> Row:
     }
 
 
+def _archive(archive: Archive) -> Row | str:
+    """From when to when the instance can be restored to any time, given a backup."""
+    if not archive.enabled:
+        return "off"
+    shown: Row = {"since": _when(archive.since), "until": _when(archive.until)}
+    return shown | ({"fault": archive.fault} if archive.fault else {})
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _fault(fault: Fault, admin: bool) -> Row:
-    when = datetime.fromtimestamp(fault.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    when = _when(fault.created)
     shown = {"created": when, "item": fault.item, "message": fault.message}
     return shown | ({"details": fault.details} if admin and fault.details else {})
 
