@@ -22,11 +22,14 @@ from guest_agent.toolkit.storage import Storage
 
 KEY_BYTES = 32
 _FRAME = 1 << 20
-_SEGMENT = 16 << 20
+_SEGMENT = 8 << 20
 _PREFIX_BYTES = 7
 _TAG_BYTES = 16
 _LENGTH = struct.Struct(">I")
 _LEVEL = 3
+# One worker of zstd compresses while this process reads and encrypts.
+_THREADS = 1
+_JOB = 2 << 20
 
 
 class Damaged(GuestError):
@@ -60,7 +63,8 @@ def store(
 
     segments: list[Segment] = []
     stored = 0
-    for data in _gathered(_frames(_ahead(_compressed(counted())), key), _SEGMENT):
+    ahead = _ahead(_gathered(_compressed(counted()), _FRAME))
+    for data in _gathered(_frames(ahead, key), _SEGMENT):
         name = f"{folder}/{len(segments):06d}"
         storage.put(name, data)
         segments.append(Segment(name, len(data), hashlib.sha256(data).hexdigest()))
@@ -104,7 +108,10 @@ def _read(segment: Segment, storage: Storage) -> bytes:
 def _compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     import zstandard
 
-    compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _LEVEL, threads=_THREADS, job_size=_JOB
+    )
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     for chunk in chunks:
         if data := compressor.compress(chunk):
             yield data
@@ -172,10 +179,15 @@ def _gathered(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The same bytes in pieces of *size*, the last one shorter."""
     held = bytearray()
     for chunk in chunks:
+        if not held and len(chunk) == size:
+            yield chunk
+            continue
         held += chunk
         while len(held) >= size:
-            yield bytes(held[:size])
+            with memoryview(held) as view:
+                piece = bytes(view[:size])
             del held[:size]
+            yield piece
     if held:
         yield bytes(held)
 
@@ -207,7 +219,7 @@ class _Joined:
             self._held += piece
 
 
-def _ahead(chunks: Iterable[bytes], most: int = 8) -> Iterator[bytes]:
+def _ahead(chunks: Iterable[bytes], most: int = 4) -> Iterator[bytes]:
     """The same chunks, made by a thread of their own up to *most* ahead of what is taken."""
     made: queue.Queue[bytes | BaseException | None] = queue.Queue(most)
     stopped = threading.Event()

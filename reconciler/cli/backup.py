@@ -211,6 +211,7 @@ def _row(backup: StoredBackup, running: set[str]) -> dict[str, Any]:
         "kind": backup.kind,
         "state": _state(backup, running),
         "finished": _when(backup.finished) if backup.complete else "",
+        "took": f"{backup.finished - backup.began:.1f} s" if backup.complete else "",
         "data": _size(backup.raw_bytes),
         "stored": _size(backup.stored_bytes),
         "of": f"{backup.datastore} {backup.version}",

@@ -128,6 +128,9 @@ def run(name: Schedule, directory: Directory = Path()) -> None:
 def daemon(
     directory: Directory = Path(),
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 5.0,
+    metrics: Annotated[
+        str, typer.Option(help="Serve figures for Prometheus here, such as 127.0.0.1:9187.")
+    ] = "",
 ) -> None:
     """Take scheduled backups until stopped; reads the commit HEAD before each look."""
     from apscheduler.executors.pool import ThreadPoolExecutor
@@ -158,10 +161,35 @@ def daemon(
                 signal.signal(each, lambda *_: ended.set())
             jobs.start()
             log.info("watching %s", workspace.root)
+            if metrics:
+                _serve_metrics(metrics, watch, journal)
             ended.wait()
             log.info("ending; what runs is finished first")
             stop.ask()
             jobs.shutdown(wait=True)
+
+
+def _serve_metrics(where: str, watch: Watch, journal: Journal) -> None:
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    from planners.observed import Observed
+    from reconciler.metrics import FleetCollector
+    from reconciler.observation import observe
+
+    def look() -> Observed:
+        workspace = watch.workspace()
+        if workspace is None:
+            return Observed()
+        return observe(workspace.cloud, workspace.guests, journal, workspace.storage)
+
+    host, _, port = where.rpartition(":")
+    registry = CollectorRegistry()
+    registry.register(FleetCollector(look, time.time))
+    try:
+        start_http_server(int(port), host or "127.0.0.1", registry)
+    except (OSError, ValueError, OverflowError) as error:
+        raise fail(f"cannot serve metrics at {where}: {error}") from None
+    log.info("metrics at http://%s/metrics", where)
 
 
 def _look(watch: Watch, journal: Journal, stop: Stop, jobs: Any) -> None:

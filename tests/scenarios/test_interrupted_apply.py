@@ -18,7 +18,7 @@ def shell(short_folder: Path) -> Iterator[Shell]:
     shell.run("init", "shop")
     shell.commit()
     yield shell
-    shell.run("destroy", "--yes")
+    shell.run("local", "down")
 
 
 def finish(shell: Shell) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
-import sys
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guest_agent.toolkit.processes import wait_until
-from tests.support.shell import Shell
+from tests.support.shell import GITROVE, Shell
 
 SCHEDULE = """
 apiVersion: gitrove/v1
@@ -30,12 +31,12 @@ spec:
 class Daemon:
     """``gitrove daemon`` as a process, its output in a file."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, *options: str) -> None:
         self.shell = shell
         self.log = shell.repository.parent / "daemon.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(Path(sys.executable).parent / "gitrove"), "daemon", "--interval", "0.5"],
+                [str(GITROVE), "daemon", "--interval", "0.5", *options],
                 cwd=shell.repository,
                 env=shell.environment,
                 stdout=log,
@@ -58,7 +59,22 @@ def shell(short_folder: Path) -> Iterator[Shell]:
     shell.commit()
     shell.run("apply", "--yes")
     yield shell
-    shell.run("destroy", "--yes")
+    shell.run("local", "down")
+
+
+@pytest.fixture
+def start(shell: Shell) -> Iterator[Callable[..., Daemon]]:
+    """Starts daemons, which end with the test."""
+    daemons: list[Daemon] = []
+
+    def started(*options: str) -> Daemon:
+        daemons.append(Daemon(shell, *options))
+        return daemons[-1]
+
+    yield started
+    for daemon in daemons:
+        daemon.process.kill()
+        daemon.process.wait(60)
 
 
 def rows(shell: Shell, *command: str) -> list[dict[str, Any]]:
@@ -66,9 +82,11 @@ def rows(shell: Shell, *command: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_daemon_takes_what_is_due_and_the_next_one_goes_on(shell: Shell) -> None:
+def test_a_daemon_takes_what_is_due_and_the_next_one_goes_on(
+    shell: Shell, start: Callable[..., Daemon]
+) -> None:
     assert [r["instances"] for r in rows(shell, "schedule", "list")] == ["ledger, orders"]
-    first = Daemon(shell)
+    first = start()
     first.says("watching")
     assert wait_until(lambda: len(rows(shell, "backup", "list")) == 2, 90), first.log.read_text()
     first.says("done shop/ledger")
@@ -79,7 +97,14 @@ def test_a_daemon_takes_what_is_due_and_the_next_one_goes_on(shell: Shell) -> No
     first.end(signal.SIGKILL)
     broken.write_text(SCHEDULE)
     shell.commit()
-    second = Daemon(shell)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    second = start("--metrics", where)
+    second.says("metrics at")
+    with urllib.request.urlopen(f"http://{where}/metrics") as answer:
+        figures = answer.read().decode()
+    assert 'gitrove_backup_age_seconds{instance="orders",project="shop"}' in figures
+    assert 'gitrove_database_up{instance="cache",project="shop"} 1.0' in figures
     states = [r["state"] for r in rows(shell, "schedule", "executions")]
     assert "SUCCESS" in states
     assert "SUCCESS" in shell.run("schedule", "run", "often")

@@ -1,0 +1,61 @@
+"""The figures that Prometheus gets."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from guest_agent.contract.report import Archive
+from planners.observed import CloudState, Observed, StoredBackup
+from reconciler.metrics import FleetCollector
+from tests.support.cases import ID, found, report
+
+NOW = 2000.0
+
+
+def backup(name: str, began: float, finished: float, raw: int = 0) -> StoredBackup:
+    return StoredBackup(
+        id=name,
+        name=name,
+        project="shop",
+        instance_name="one",
+        instance=ID,
+        began=began,
+        finished=finished,
+        raw_bytes=raw,
+        stored_bytes=raw // 10,
+    )
+
+
+def lines(observed: Observed) -> set[str]:
+    registry = CollectorRegistry()
+    registry.register(FleetCollector(lambda: observed, lambda: NOW))
+    text = generate_latest(registry).decode()
+    return {line for line in text.splitlines() if not line.startswith("#")}
+
+
+def test_everything_of_one_instance() -> None:
+    pieces = found()
+    cloud = CloudState(servers=pieces.servers, volumes=pieces.volumes, ports=pieces.ports)
+    told = report(archive=Archive(True, 15.0, 100.0, 1990.0, ""))
+    kept = [backup("old", 1.0, 2.0), backup("new", 900.0, 1000.0, 500), backup("bad", 1500.0, 0.0)]
+    shown = lines(Observed(cloud=cloud, guests={ID: told}, backups=kept))
+    labels = '{instance="one",project="shop"}'
+    assert shown == {
+        f"gitrove_guest_up{labels} 1.0",
+        f"gitrove_database_up{labels} 1.0",
+        f"gitrove_backup_age_seconds{labels} 1000.0",
+        f"gitrove_backup_data_bytes{labels} 500.0",
+        f"gitrove_backup_stored_bytes{labels} 50.0",
+        f"gitrove_backup_duration_seconds{labels} 100.0",
+        f"gitrove_backup_incomplete{labels} 1.0",
+        f"gitrove_archive_lag_seconds{labels} 10.0",
+        f"gitrove_archive_fault{labels} 0.0",
+    }
+
+
+def test_a_guest_that_does_not_answer_is_down_and_its_backups_are_still_known() -> None:
+    pieces = found()
+    cloud = CloudState(servers=pieces.servers)
+    shown = lines(Observed(cloud=cloud, guests={ID: None}, backups=[backup("b", 1.0, 2.0)]))
+    assert 'gitrove_guest_up{instance="one",project="shop"} 0.0' in shown
+    assert 'gitrove_backup_age_seconds{instance="one",project="shop"} 1998.0' in shown
