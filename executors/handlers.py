@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
@@ -195,6 +196,11 @@ def disable_archive(step: steps.DisableArchive, context: Context) -> None:
 
 @handles(steps.DeleteBackup)
 def delete_backup(step: steps.DeleteBackup, context: Context) -> None:
+    endpoint = context.cloud.endpoint(step.instance)
+    if endpoint is not None:
+        # One that still runs would go on; a guest that does not answer finds it gone at its end.
+        with suppress(Passing, Failed):
+            context.guests.call(endpoint, "cancel_backup", identifier=step.backup)
     backups.erase(step, context.storage)
 
 

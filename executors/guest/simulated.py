@@ -177,6 +177,9 @@ class SimulatedGuests:
     def backup_progress(self, guest: GuestState, identifier: str) -> dict[str, Any]:
         return {"state": COMPLETED, "fault": "", "details": "", "raw_bytes": 0}
 
+    def cancel_backup(self, guest: GuestState, identifier: str) -> None:
+        """A simulated backup is complete as soon as it has begun."""
+
     def start(self, guest: GuestState) -> None:
         if not guest.running:
             self.restart(guest)
@@ -268,7 +271,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     for name in (
         "prepare", "start", "restart", "configure", "create_database", "drop_database",
         "create_user", "set_password", "set_grants", "rename_user", "drop_user", "enable_root",
-        "disable_root", "begin_backup", "backup_progress",
+        "disable_root", "begin_backup", "backup_progress", "cancel_backup",
         "enable_archive", "disable_archive",
     )
 }  # fmt: skip

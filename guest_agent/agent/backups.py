@@ -25,7 +25,7 @@ log = logging.getLogger("guest_agent")
 
 
 class _Cancelled(GuestError):
-    """Somebody asked that the backup end."""
+    """Somebody asked that the backup end, or deleted it."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,11 @@ class BackupRunner:
     def _run(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> None:
         try:
             done = self._take(replace(backup, began=time.time()), after, key, storage)
+        except _Cancelled as error:
+            # Whoever cancels it wants nothing of it to be left.
+            with contextlib.suppress(GuestError):
+                stored_backups.erase(backup, storage)
+            self._progress = Progress(backup.id, contract.FAILED, fault=error.message)
         except GuestError as error:
             self._failed(backup, storage, error.message, error.details)
         except Exception as error:  # noqa: BLE001 - whatever happens is told, and the next may run
@@ -104,8 +109,12 @@ class BackupRunner:
             )
 
     def _take(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> Backup:
+        manifest = f"{backup.index}/{contract.MANIFEST}"
+        if storage.names(manifest):
+            return contract.decode(storage.get(manifest))
         stored_backups.erase(backup, storage)
-        storage.put(f"{backup.index}/{contract.BEGUN}", contract.encode(backup))
+        begun = f"{backup.index}/{contract.BEGUN}"
+        storage.put(begun, contract.encode(backup))
         with self._backups.dump(after) as dump:
             segments, raw, stored = sealed_stream.store(
                 dump.stream, storage, backup.folder, key, self._tell(backup.id)
@@ -118,7 +127,9 @@ class BackupRunner:
             position=dump.position,
             finished=time.time(),
         )
-        storage.put(f"{backup.index}/{contract.MANIFEST}", contract.encode(done))
+        if not storage.names(begun):
+            raise _Cancelled("the backup was deleted while it ran")
+        storage.put(manifest, contract.encode(done))
         return done
 
     def _tell(self, identifier: str) -> Callable[[int, int], None]:
