@@ -22,6 +22,7 @@ import psutil
 
 from guest_agent.contract.errors import GuestError
 
+_PIPE = 1 << 20
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Standard input is the record. Its lock, which starters wait for, goes with it to the new process.
 _RECORD_AND_BECOME = f"""
@@ -156,6 +157,7 @@ def reading(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            pipesize=_PIPE,
             stderr=errors,
             cwd="/",
             env={**os.environ, **(environment or {})},
