@@ -319,6 +319,7 @@ def test_an_archive_is_switched_off_and_says_why_it_does_not_go_on(
     one.converge(archived)
     (note,) = one.plan(archived).notes
     assert "once there is a full backup" in note.text
+    assert wait_until(lambda: bool(one.observe().archives), 60)
     storage = Path(one.storage["path"])
     storage.rename(storage.with_name("away"))
     storage.write_text("not a folder")
