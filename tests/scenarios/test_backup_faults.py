@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,30 @@ def test_an_agent_killed_during_a_restore_begins_it_anew(world: LocalWorld) -> N
     assert not outcome.succeeded
     assert world.converge(desire(RESTORED)).actions == []
     assert ask(world, "SELECT count(*) FROM kept", "copy") == 1500
+
+
+def test_a_damaged_file_of_the_archive_fails_the_restore_and_is_named(world: LocalWorld) -> None:
+    archived = LEDGER.replace("  databases:", "  pointInTimeRecovery: true\n  databases:")
+    world.converge(desire(archived))
+    archived += BACKED_UP.removeprefix(LEDGER)
+    world.converge(desire(archived))
+    ask(world, "DELETE FROM kept WHERE g > 1000")
+    deleted = time.time()
+    assert wait_until(lambda: world.report("ledger").archive.until > deleted + 1, 60)
+    when = datetime.fromtimestamp(deleted + 1, UTC).isoformat()
+    source = f'restoreFrom: {{instance: ledger, pointInTime: "{when}"}}'
+    wanted = desire(
+        archived
+        + "---"
+        + LEDGER.replace("name: ledger}", "name: copy}").replace(
+            "  databases:", f"  {source}\n  databases:"
+        )
+    )
+    segment = max(Path(world.storage["path"]).glob("archive/**/000000"))
+    good = segment.read_bytes()
+    segment.write_bytes(good[:50] + bytes([good[50] ^ 1]) + good[51:])
+    (failed,) = world.apply(wanted).failed
+    assert f"{segment.parent.name}/000000 is damaged" in failed.message
+    segment.write_bytes(good)
+    assert world.converge(wanted).actions == []
+    assert ask(world, "SELECT count(*) FROM kept", "copy") == 1000
