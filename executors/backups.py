@@ -157,16 +157,24 @@ def _read_backups(storage: Storage, names: Iterable[str]) -> list[StoredBackup]:
         documents.setdefault(folder, {})[document] = name
     found = []
     for held in documents.values():
-        described = held.get(contract.MANIFEST) or held.get(contract.BEGUN)
-        if described is None:
-            continue
-        try:
-            backup = contract.decode(storage.get(described))
-            fault = _fault(storage, held)
-        except (Missing, NotABackup):
-            continue
-        found.append(_stored(backup, fault))
+        backup, damage = _described(storage, held)
+        if backup is not None:
+            found.append(_stored(backup, damage or _fault(storage, held)))
     return sorted(found, key=lambda b: (b.project, b.instance_name, b.began, b.id))
+
+
+def _described(storage: Storage, held: Mapping[str, str]) -> tuple[Backup | None, str]:
+    """The backup, and what is wrong with its manifest: then it is known as it was begun."""
+    damage = ""
+    for document in (contract.MANIFEST, contract.BEGUN):
+        try:
+            if document in held:
+                return contract.decode(storage.get(held[document])), damage
+        except Missing:
+            continue
+        except NotABackup as error:
+            damage = str(error)
+    return None, damage
 
 
 def _fault(storage: Storage, held: Mapping[str, str]) -> str:

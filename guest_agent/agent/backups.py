@@ -192,17 +192,13 @@ def restore_of(told: dict[str, Any]) -> Restore:
 
     Keys are base64; without a point the chain is all that is restored.
     """
-    chain = [Link(backup_of(each["backup"]), key_of(each["key"])) for each in told["chain"]]
+    chain = [Link(contract.of(each["backup"]), key_of(each["key"])) for each in told["chain"]]
     point = told.get("point")
     return Restore(
         chain,
         open_storage(told["storage"]),
         Point(Archive(**point["archive"]), key_of(point["key"]), point["until"]) if point else None,
     )
-
-
-def backup_of(told: dict[str, Any]) -> Backup:
-    return contract.decode(json.dumps(told).encode())
 
 
 def key_of(text: str) -> bytes:

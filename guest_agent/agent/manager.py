@@ -21,6 +21,7 @@ from guest_agent.agent import ledger as ledgers
 from guest_agent.agent.archiver import Archiver
 from guest_agent.agent.backups import BackupRunner
 from guest_agent.agent.ledger import Ledger, Login
+from guest_agent.contract import backup as contract
 from guest_agent.contract import messages, report
 from guest_agent.contract.archive import Archive
 from guest_agent.contract.backup import FAILED, Backup, Progress
@@ -197,7 +198,7 @@ class Manager:
         if not self._answers():
             raise TryLater("the server does not run, so it cannot be backed up")
         taken = replace(
-            backups.backup_of(backup),
+            contract.of(backup),
             version=self._driver.version(),
             ledger=asdict(ledgers.load(self._ledger_path)),
         )

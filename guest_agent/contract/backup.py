@@ -8,6 +8,7 @@ alone is the catalogue.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -19,6 +20,7 @@ INCREMENTAL = "incremental"
 INDEX = "index/"
 BEGUN = "begun.json"
 MANIFEST = "manifest.json"
+_DIGEST = "sha256"
 FAULT = "fault.json"
 
 
@@ -81,13 +83,33 @@ class NotABackup(ValueError):
 
 
 def encode(backup: Backup) -> bytes:
-    return json.dumps(asdict(backup), indent=1).encode()
+    """The description as it is stored, with a digest of itself."""
+    document = asdict(backup)
+    return json.dumps(document | {_DIGEST: _digest_of(document)}, indent=1).encode()
 
 
 def decode(raw: bytes) -> Backup:
-    """Raises NotABackup. Unknown fields are ignored, so that a newer writer is understood."""
+    """Raises NotABackup, also for a description that is not as it was written."""
     try:
         document = json.loads(raw)
+        digest = document.pop(_DIGEST)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise NotABackup("its description is damaged") from None
+    if digest != _digest_of(document):
+        raise NotABackup("its description is damaged")
+    return of(document)
+
+
+def _digest_of(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def of(document: dict[str, Any]) -> Backup:
+    """The backup of a plain *document*. Raises NotABackup.
+
+    Unknown fields are ignored, so that a newer writer is understood.
+    """
+    try:
         known = {each.name for each in fields(Backup)}
         held = {name: value for name, value in document.items() if name in known}
         held["segments"] = [Segment(**each) for each in held.get("segments", ())]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,8 @@ def test_another_control_plane_key_is_said_before_a_guest_is_asked(
     one.converge(declared(instance(kind), backup("first")))
     manifest = objects(one, f"index/**/{contract.MANIFEST}")[0]
     other = ControlKey(b"o" * 32, Path("/nonexistent")).wrap(b"d" * 32)
-    told = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(told | {"key": other}))
+    told = contract.decode(manifest.read_bytes())
+    manifest.write_bytes(contract.encode(replace(told, key=other)))
     two = instance(kind, "two", restoreFrom={"backup": "first"})
     outcome = one.apply(declared(instance(kind), backup("first"), two))
     assert "was made with another control-plane key" in outcome.failed[0].message
