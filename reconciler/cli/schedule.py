@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -140,6 +141,8 @@ def daemon(
     from reconciler.journal.executions import Executions
     from reconciler.watching import Watch
 
+    # Unlike every other command, this one lives long enough to collect garbage.
+    gc.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     stop, ended = Stop(), threading.Event()
