@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from guest_agent.contract import report as words
@@ -13,6 +12,7 @@ from planners.case import NOTHING, Found
 from planners.observed import Observed
 from planners.planning import reports_by_address
 from reconciler.journal.journal import Fault
+from reconciler.moments import utc
 from specs.desired import Address, Desired
 
 Row = dict[str, Any]
@@ -112,16 +112,12 @@ def _archive(archive: Archive) -> Row | str:
     """From when to when the instance can be restored to any time, given a backup."""
     if not archive.enabled:
         return "off"
-    shown: Row = {"since": _when(archive.since), "until": _when(archive.until)}
+    shown: Row = {"since": utc(archive.since), "until": utc(archive.until)}
     return shown | ({"fault": archive.fault} if archive.fault else {})
 
 
-def _when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
 def _fault(fault: Fault, admin: bool) -> Row:
-    when = _when(fault.created)
+    when = utc(fault.created)
     shown = {"created": when, "item": fault.item, "message": fault.message}
     return shown | ({"details": fault.details} if admin and fault.details else {})
 

@@ -22,6 +22,7 @@ from reconciler.cli.shared import (
     print_table,
     resolve,
 )
+from reconciler.moments import utc
 
 if TYPE_CHECKING:
     from planners.case import Draft
@@ -210,7 +211,7 @@ def _row(backup: StoredBackup, running: set[str]) -> dict[str, Any]:
         "instance": f"{backup.project}/{backup.instance_name}",
         "kind": backup.kind,
         "state": _state(backup, running),
-        "finished": _when(backup.finished) if backup.complete else "",
+        "finished": utc(backup.finished) if backup.complete else "",
         "took": f"{backup.finished - backup.began:.1f} s" if backup.complete else "",
         "data": _size(backup.raw_bytes),
         "stored": _size(backup.stored_bytes),
@@ -223,10 +224,6 @@ def _state(backup: StoredBackup, running: set[str]) -> str:
     if backup.complete:
         return "COMPLETED"
     return "RUNNING" if backup.id in running else "FAILED"
-
-
-def _when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _size(count: int) -> str:

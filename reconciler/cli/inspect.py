@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +22,7 @@ from reconciler.cli.shared import (
     print_table,
     resolve,
 )
+from reconciler.moments import utc
 
 if TYPE_CHECKING:
     from planners.case import Found
@@ -193,9 +193,7 @@ def _require(workspace: Workspace, instance: str) -> None:
 
 
 def _when(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if seconds is None else utc(seconds)
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from reconciler.cli.shared import (
     print_json,
     print_table,
 )
+from reconciler.moments import utc
 
 if TYPE_CHECKING:
     from executors.engine import Stop
@@ -55,7 +56,7 @@ def list_schedules(directory: Directory = Path(), output: OutputOption = Output.
                     "name": str(address),
                     "cron": schedule.spec.cron,
                     "time zone": schedule.spec.time_zone,
-                    "next (UTC)": _when(following) if following else "disabled",
+                    "next (UTC)": utc(following) if following else "disabled",
                     "instances": ", ".join(t.name for t in targets(address, schedule, desired)),
                 }
             )
@@ -84,7 +85,7 @@ def executions(
         {
             "schedule": row["schedule"],
             "instance": row["instance"],
-            "due (UTC)": _when(row["due"]),
+            "due (UTC)": utc(row["due"]),
             "state": row["state"],
             "took": f"{row['ended'] - row['began']:.1f} s" if row["ended"] else "",
             "backup": row["backup"],
@@ -251,7 +252,3 @@ def _address(name: str, workspace: Workspace) -> str:
         hint = suggestion(name, [a.name for a in known])
         raise fail(f'{"several schedules" if found else "no schedule"} "{name}"{hint}')
     return str(found[0])
-
-
-def _when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
