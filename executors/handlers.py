@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -98,7 +97,7 @@ def create_server(step: steps.CreateServer, context: Context) -> None:
         datastore=definition.name,
         package=definition.package,
         port=definition.port,
-        server_user=definition.server_user if os.geteuid() == 0 else "",
+        server_user=definition.server_user,
         salt=salt,
         key=context.key.guest_key(step.instance, salt),
         secret=context.key.agent_password(step.instance),
@@ -116,7 +115,12 @@ def start_server(step: steps.StartServer, context: Context) -> None:
 @handles(steps.ResizeServer)
 def resize_server(step: steps.ResizeServer, context: Context) -> None:
     context.cloud.resize_server(step.server, step.flavor)
-    _wait_for_guest(step.instance, context)
+    try:
+        _wait_for_guest(step.instance, context)
+    except Failed:
+        context.cloud.revert_resize(step.server)
+        raise
+    context.cloud.confirm_resize(step.server)
 
 
 @handles(steps.Mark)

@@ -74,6 +74,8 @@ class CloudState(_Data, frozen=True, kw_only=True):
     flavors: list[Flavor] = []
     volume_types: list[str] = []
     zones: list[str] = []
+    images: list[str] = []
+    """By name; empty where the cloud has none of its own."""
 
 
 class StoredBackup(_Data, frozen=True, kw_only=True):

@@ -70,7 +70,20 @@ class Workspace:
             self._state.mkdir(parents=True, exist_ok=True)
             types, zones = self.cloud_settings.volume_types, self.cloud_settings.zones
             return SimulatedCloud(flavors, tuple(types), tuple(zones), store)
+        if self.cloud_settings.driver == "openstack":
+            return self._openstack
         return self.local_cloud
+
+    @property
+    def _openstack(self) -> Cloud:
+        from executors.cloud import openstack
+
+        settings = self.cloud_settings
+        if not settings.network:
+            raise RevisionError(f"gitrove.yaml: clouds.{self.cloud_name}: network is missing")
+        name = settings.cloud or self.cloud_name
+        setup = openstack.Setup(name, settings.network, settings.region, settings.security_groups)
+        return openstack.OpenStackCloud(setup)
 
     @cached_property
     def local_cloud(self) -> LocalCloud:

@@ -34,13 +34,24 @@ def _zones() -> dict[str, ZoneSettings]:
 
 
 class CloudSettings(Model):
-    """One cloud. ``state`` and ``network`` are the local cloud's; both have defaults."""
+    """One cloud. What says so below belongs to the local cloud, or to an OpenStack."""
 
-    driver: Literal["local", "simulated"]
-    state: str | None = Field(
-        default=None, description="Folder for servers and volumes; relative to the repository."
+    driver: Literal["local", "simulated", "openstack"]
+    cloud: str | None = Field(
+        default=None, description="OpenStack: its name in clouds.yaml; default: the name here."
     )
-    network: str | None = Field(default=None, description="Addresses to use, inside 127.0.0.0/8.")
+    region: str | None = Field(default=None, description="OpenStack: default as in clouds.yaml.")
+    security_groups: list[str] = Field(
+        default_factory=list, description="OpenStack: of every port, by name; default: Neutron's."
+    )
+    state: str | None = Field(
+        default=None,
+        description="Local: folder for servers and volumes; relative to the repository.",
+    )
+    network: str | None = Field(
+        default=None,
+        description="OpenStack: the network, by name. Local: addresses, inside 127.0.0.0/8.",
+    )
     flavors: dict[str, FlavorSettings] = Field(default_factory=_flavors)
     volume_types: list[str] = Field(default_factory=lambda: ["standard", "fast"], min_length=1)
     zones: dict[str, ZoneSettings] = Field(default_factory=_zones, min_length=1)

@@ -81,7 +81,13 @@ class Cloud(Protocol):
 
     def start_server(self, server: str) -> None: ...
 
-    def resize_server(self, server: str, flavor: str) -> None: ...
+    def resize_server(self, server: str, flavor: str) -> None:
+        """Give it *flavor* and start it; confirmed or reverted when that has been tried."""
+
+    def confirm_resize(self, server: str) -> None: ...
+
+    def revert_resize(self, server: str) -> None:
+        """Back to the flavor before; a cloud that has confirmed already keeps the new one."""
 
     def set_metadata(self, server: str, key: str, value: str) -> None:
         """Set *key*, or take it away where *value* is empty."""

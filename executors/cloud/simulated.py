@@ -170,6 +170,14 @@ class SimulatedCloud:
                 there, flavor=flavor, status="ACTIVE"
             )
 
+    def confirm_resize(self, server: str) -> None:
+        with self._verb("confirm_resize"):
+            self._find(self.state.servers, server)
+
+    def revert_resize(self, server: str) -> None:
+        with self._verb("revert_resize"):
+            self._find(self.state.servers, server)
+
     def set_metadata(self, server: str, key: str, value: str) -> None:
         with self._verb("set_metadata"):
             there = self._find(self.state.servers, server)

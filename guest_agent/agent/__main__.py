@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from guest_agent.agent.settings import AgentSettings
 from guest_agent.contract.errors import GuestError
 from guest_agent.datastores.driver import Driver, Place
 from guest_agent.sealing import ReplayGuard
+from guest_agent.toolkit import volumes
 from guest_agent.toolkit.files import make_folder
 
 log = logging.getLogger("guest_agent")
@@ -34,6 +36,8 @@ def load_driver(settings: AgentSettings, place: Place) -> Driver:
 def main(path: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = settings_file.load(path)
+    if settings.device:
+        volumes.attach(Path(settings.device), Path(settings.volume))
     place = Place(
         instance=settings.instance,
         address=settings.address,
@@ -41,7 +45,7 @@ def main(path: Path) -> None:
         volume=Path(settings.volume),
         local=make_folder(Path(settings.local), 0o711),
         secret=settings.secret,
-        server_user=settings.server_user,
+        server_user=settings.server_user if os.geteuid() == 0 else "",
     )
     manager = Manager(settings.datastore, load_driver(settings, place), place)
     desk = Desk(settings.instance, settings.key, manager.methods(), ReplayGuard())

@@ -15,6 +15,8 @@ class AgentSettings:
 
     ``driver`` is the dotted package of the datastore; ``key`` opens and seals
     messages; ``secret`` is the password of the agent's own database login.
+    ``device`` is what is mounted at ``volume``; empty where that is done already.
+    An agent that is not root runs the server as its own user, not ``server_user``.
     """
 
     instance: str
@@ -27,6 +29,7 @@ class AgentSettings:
     volume: str
     local: str
     server_user: str = ""
+    device: str = ""
     port: int = messages.PORT
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from planners.case import Answer, Case, Draft
 from planners.observed import StoredBackup
 from planners.passes.backups import restored, utc
-from planners.plan import Change, Impact, Obstacle, Verb
+from planners.plan import Change, Impact, Note, Obstacle, Verb
 from planners.steps import BackupRef, CreatePort, CreateServer, CreateVolume, Prepare, StartServer
 
 
@@ -40,6 +40,10 @@ def infrastructure(case: Case) -> Answer:
         if spec.volume.type:
             changes.append(Change(field="type", after=spec.volume.type))
         yield Draft("volume", verb, volume, reason, changes=changes)
+    images = case.world.observed.cloud.images
+    if found.server is None and images and case.offer.image not in images:
+        text = f'the cloud has no image "{case.offer.image}" for {case.offer.datastore}'
+        yield Obstacle(address=str(case.address), text=f"{text} {case.offer.version}")
     if found.server is None:
         server = CreateServer(
             instance=case.id,
@@ -58,8 +62,11 @@ def infrastructure(case: Case) -> Answer:
 
 
 def start_server(case: Case) -> Answer:
-    """A draft to switch on a server that is off."""
+    """A draft to switch on a server that is off; of one in ERROR, only a note."""
     server = case.found.server
+    if server is not None and server.status == "ERROR":
+        text = "its server is in ERROR and left as it is; ask the cloud why, and reset its state"
+        yield Note(address=str(case.address), text=text)
     if server is not None and server.status == "SHUTOFF":
         step = StartServer(instance=case.id, server=server.id)
         yield Draft("server", Verb.REPAIR, step, "the server is off", Impact.NONE)

@@ -32,6 +32,9 @@ def resize(case: Case) -> Answer:
             f"the volume has {volume.size} GiB, {spec.volume.size} are declared; it never shrinks"
         )
         yield Note(address=address, text=text)
+    if server is not None and server.status == "VERIFY_RESIZE" and server.flavor == spec.flavor:
+        waiting = ResizeServer(instance=case.id, server=server.id, flavor=spec.flavor)
+        yield Draft("server", Verb.UPDATE, waiting, "a resize waits to be confirmed")
     if server is not None and server.flavor != spec.flavor:
         resized = ResizeServer(instance=case.id, server=server.id, flavor=spec.flavor)
         change = Change(field="flavor", before=server.flavor, after=spec.flavor)

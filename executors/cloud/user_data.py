@@ -1,0 +1,59 @@
+"""What a new server is told at its first boot, as cloud-init reads it.
+
+A secret travels in user data because nothing else reaches a server that has no
+key yet (rocky-adapt-to-file-injection-deprecation-in-nova); only this server's
+own key and login are in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from executors.cloud.interface import Boot
+from executors.errors import Failed
+
+SETTINGS = "/etc/gitrove/agent.json"
+UNIT = "gitrove-guest-agent"
+_STATE = Path("/var/lib/gitrove")
+_SERIAL = 20
+_MOST_BYTES = 65535
+"""Nova's limit, counted after base64 (its ``user_data`` schema)."""
+
+
+def user_data(instance: str, address: str, volume: str, boot: Boot) -> str:
+    """The cloud-config of one server, in base64. Raises Failed where Nova would not take it.
+
+    *volume* is the id of its data volume, which hypervisors show as the disk's serial.
+    """
+    settings = {
+        "instance": instance,
+        "datastore": boot.datastore,
+        "driver": boot.package,
+        "key": boot.key,
+        "secret": boot.secret,
+        "address": address,
+        "database_port": boot.port,
+        "device": f"/dev/disk/by-id/virtio-{volume[:_SERIAL]}",
+        "volume": str(_STATE / "data"),
+        "local": str(_STATE / "local"),
+        "server_user": boot.server_user,
+    }
+    config = {
+        "write_files": [
+            {
+                "path": SETTINGS,
+                "owner": "root:root",
+                "permissions": "0600",
+                "content": json.dumps(settings),
+            }
+        ],
+        "runcmd": [["systemctl", "enable", "--now", UNIT]],
+    }
+    # JSON is YAML, and needs no quoting of our own.
+    text = f"#cloud-config\n{json.dumps(config, indent=1)}\n"
+    encoded = base64.b64encode(text.encode()).decode()
+    if len(encoded) > _MOST_BYTES:
+        raise Failed(f"the user data has {len(encoded)} bytes; Nova takes {_MOST_BYTES}")
+    return encoded

@@ -1,0 +1,143 @@
+"""The machine of a guest: ``guest_boot.py FOLDER`` boots from FOLDER/config-drive.
+
+It does what cloud-init and systemd do on a real one, as far as gitrove's user
+data asks for it: MIME multi-part and cloud-config with ``write_files`` and
+``runcmd``, once for each root disk; disks by their ids below /dev/disk; units
+that were enabled, started at every boot and again when they fail. A guest has
+no root of its own, so every absolute path is put below FOLDER/root, as chroot
+would do.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import email
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ruamel.yaml import YAML
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+UNITS = REPOSITORY / "guest_agent"
+PROGRAMS = {"/usr/bin/gitrove-guest-agent": [sys.executable, "-m", "guest_agent.agent"]}
+_PR_SET_CHILD_SUBREAPER = 36
+_TICK = 0.2
+_SERIAL = 20
+"""QEMU cuts the serial of a disk to this length."""
+
+
+class Machine:
+    def __init__(self, folder: Path) -> None:
+        self._drive = folder / "config-drive" / "openstack" / "latest"
+        self._volumes = folder / "volumes"
+        self._root = folder / "root"
+        self._enabled = self._root / "enabled-units"
+        self._units: dict[str, subprocess.Popen[bytes]] = {}
+        self._off = False
+
+    def boot(self) -> None:
+        # Whatever a guest's processes leave behind stays this one's, so that it ends with it.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        signal.signal(signal.SIGTERM, self._power_button)
+        self._show_disks()
+        if not self._enabled.exists():
+            self._enabled.touch()
+            self._first_boot()
+        while not self._off:
+            for unit in self._enabled.read_text().split():
+                self._keep_running(unit)
+            self._reap()
+            time.sleep(_TICK)
+        self._shut_down()
+
+    # -- cloud-init -----------------------------------------------------------
+
+    def _first_boot(self) -> None:
+        path = self._drive / "user_data"
+        raw = path.read_text() if path.exists() else ""
+        message = email.message_from_string(raw)
+        parts = list(message.walk()) if message.is_multipart() else []
+        texts = [p.get_payload(decode=True).decode() for p in parts if not p.is_multipart()]
+        for text in texts or [raw]:
+            if text.startswith("#cloud-config"):
+                self._cloud_config(YAML(typ="safe").load(text) or {})
+
+    def _cloud_config(self, config: dict[str, Any]) -> None:
+        for file in config.get("write_files", []):
+            path = self._inside(file["path"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._rooted(file["content"]))
+            path.chmod(int(file.get("permissions", "0644"), 8))
+        for command in config.get("runcmd", []):
+            if command[:3] == ["systemctl", "enable", "--now"]:
+                with self._enabled.open("a") as stream:
+                    stream.write(f"{command[3]}\n")
+            else:
+                subprocess.run(command, check=False)
+
+    def _rooted(self, content: str) -> str:
+        try:
+            told = json.loads(content)
+        except ValueError:
+            return content
+        absolute = {k: v for k, v in told.items() if isinstance(v, str) and v.startswith("/")}
+        return json.dumps(told | {k: str(self._inside(v)) for k, v in absolute.items()})
+
+    def _inside(self, path: str) -> Path:
+        return self._root / path.lstrip("/")
+
+    def _show_disks(self) -> None:
+        disks = self._inside("/dev/disk/by-id")
+        disks.mkdir(parents=True, exist_ok=True)
+        for old in disks.iterdir():
+            old.unlink()
+        for volume in self._volumes.iterdir() if self._volumes.exists() else []:
+            (disks / f"virtio-{volume.name[:_SERIAL]}").symlink_to(volume.resolve())
+
+    # -- systemd --------------------------------------------------------------
+
+    def _keep_running(self, unit: str) -> None:
+        process = self._units.get(unit)
+        if process is not None:
+            if process.poll() is None:
+                return
+            print(f"{unit} ended with {process.returncode}; started again", flush=True)
+        self._units[unit] = subprocess.Popen(self._command(unit), env=_environment())
+
+    def _command(self, unit: str) -> list[str]:
+        for line in (UNITS / f"{unit}.service").read_text().splitlines():
+            if line.startswith("ExecStart="):
+                program, *arguments = line.removeprefix("ExecStart=").split()
+                return [*PROGRAMS[program], *(str(self._inside(a)) for a in arguments)]
+        raise SystemExit(f"the unit {unit} has no ExecStart")
+
+    def _power_button(self, _signal: int, _frame: object) -> None:
+        self._off = True
+
+    def _shut_down(self) -> None:
+        for process in self._units.values():
+            process.terminate()
+        for process in self._units.values():
+            process.wait()
+
+    def _reap(self) -> None:
+        ours = {process.pid for process in self._units.values()}
+        for child in psutil.Process().children():
+            if child.pid not in ours and child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+
+
+def _environment() -> dict[str, str]:
+    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    return kept | {"PYTHONPATH": str(REPOSITORY)}
+
+
+if __name__ == "__main__":
+    Machine(Path(sys.argv[1])).boot()

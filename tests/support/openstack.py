@@ -1,0 +1,103 @@
+"""A world on the devcloud: real services, real guests, and a look at all that it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from executors.cloud.openstack import OpenStackCloud, Setup
+from executors.guest.client import SealedGuests
+from executors.keys import load as load_key
+from guest_agent.contract.report import Report
+from planners import observed as seen
+from planners.observed import Server
+from planners.steps import SecretSource
+from reconciler.journal.journal import Journal
+from specs.desired import Desired
+from tests.devcloud import bootstrap
+from tests.devcloud.cloud import power_cut
+from tests.devcloud.layout import Layout
+from tests.support.worlds import World, desire
+
+
+@dataclass(kw_only=True)
+class OpenStackWorld(World):
+    """``project`` is gitrove's, of which several share one project of the cloud."""
+
+    cloud: OpenStackCloud
+    folder: Path
+    layout: Layout
+    project: str
+
+    @classmethod
+    def at(cls, folder: Path, layout: Layout, project: str) -> OpenStackWorld:
+        key = load_key(folder / "control.key", folder)
+        return cls(
+            cloud=OpenStackCloud(Setup("devcloud", "databases")),
+            guests=SealedGuests(key),
+            journal=Journal(f"sqlite:///{folder}/journal.db"),
+            key=key,
+            projects=(project,),
+            folder=folder,
+            layout=layout,
+            project=project,
+        )
+
+    def again(self) -> OpenStackWorld:
+        return self.at(self.folder, self.layout, self.project)
+
+    @property
+    def locks(self) -> Path:
+        return self.folder / "locks"
+
+    def desire(self, text: str) -> Desired:
+        return desire(text, self.project)
+
+    def server(self, name: str) -> Server:
+        return next(s for s in self._servers() if s.name == name)
+
+    def report(self, name: str) -> Report:
+        found = self.observe().guests[self.server(name).metadata[seen.ID]]
+        assert found is not None
+        return found
+
+    def address(self, name: str) -> str:
+        server = self.server(name)
+        return next(p.address for p in self.cloud.observe().ports if p.id == server.port)
+
+    def password(self, name: str, login: str) -> str:
+        instance = self.server(name).metadata[seen.ID]
+        return self.key.password(instance, login, SecretSource())
+
+    def cut_power(self, name: str) -> None:
+        power_cut(self.server(name).id, self.layout)
+
+    def held(self) -> dict[str, int]:
+        """How many pieces of each kind the cloud's project holds, whoever made them."""
+        with bootstrap.connected(self.layout, "devcloud") as connection:
+            api: Any = connection
+            listings = {
+                "servers": api.compute.servers(),
+                "volumes": api.block_storage.volumes(),
+                "ports": api.network.ports(),
+                "groups": api.network.security_groups(),
+            }
+            return {kind: len(list(listing)) for kind, listing in listings.items()}
+
+    def remove(self) -> None:
+        """Delete whatever of this world is left."""
+        state = self.cloud.observe()
+        for server in self._servers():
+            self.cloud.delete_server(server.id)
+        for volume in state.volumes:
+            if volume.metadata[seen.PROJECT] == self.project:
+                self.cloud.delete_volume(volume.id)
+        for port in state.ports:
+            if port.metadata.get(seen.PROJECT) == self.project:
+                self.cloud.delete_port(port.id)
+        self.journal.close()
+
+    def _servers(self) -> list[Server]:
+        servers = self.cloud.observe().servers
+        return [s for s in servers if s.metadata[seen.PROJECT] == self.project]
