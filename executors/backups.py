@@ -203,6 +203,8 @@ def _manifest(ref: BackupRef, storage: Storage) -> Backup:
 @contextmanager
 def _storage(settings: Mapping[str, Any]) -> Iterator[Storage]:
     """The storage; its errors become those of actions."""
+    if not settings:
+        raise Failed("backups have no storage that the servers of this cloud could reach")
     try:
         yield open_storage(dict(settings))
     except TryLater as error:

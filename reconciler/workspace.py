@@ -113,7 +113,9 @@ class Workspace:
 
     @cached_property
     def storage(self) -> dict[str, str]:
-        """The settings of the storage of backups, as the guests get them."""
+        """The settings of the storage of backups, as the guests get them; empty: there is none."""
+        if self.cloud_settings.driver == "openstack":
+            return {}  # A folder here is none of a server's there.
         named = self.revision.settings.backups.path
         path = (self.root / named).absolute() if named else places.backups()
         return {"driver": "directory", "path": str(path)}

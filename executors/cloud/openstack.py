@@ -328,12 +328,11 @@ class OpenStackCloud:
 
     def _named(self, find: Callable[..., Any], kind: str, name: str) -> Any:
         try:
-            found = find(name)
+            return find(name, ignore_missing=False)
         except exceptions.DuplicateResource:
             raise Failed(f'there is more than one {kind} "{name}"') from None
-        if found is None:
-            raise Failed(f'there is no {kind} "{name}"')
-        return found
+        except exceptions.NotFoundException:
+            raise Failed(f'there is no {kind} "{name}"') from None
 
     @cached_property
     def _network(self) -> str:

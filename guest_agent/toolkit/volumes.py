@@ -1,7 +1,7 @@
 """The data volume of a machine: found by its serial, formatted only when blank, mounted.
 
 A device that holds anything at all, known or not, is never formatted: a row
-that was there stays there (blkid(8) and its exit status 2 tell a blank one).
+that was there stays there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from guest_agent.toolkit.processes import run, wait_until
 
 _APPEAR_SECONDS = 120.0
 _LOOK_SECONDS = 15.0
-_BLANK = 2
+_END_BYTES = 4 << 20
 
 log = logging.getLogger("guest_agent")
 
@@ -44,13 +44,25 @@ def attach(device: Path, place: Path, deadline: float = _APPEAR_SECONDS) -> None
 
 def format_blank(device: Path) -> None:
     """Make a file system on *device*, unless anything is on it. Raises GuestError."""
-    probe = ["blkid", "--probe", "-o", "export", str(device)]
-    found = subprocess.run(probe, capture_output=True, text=True, check=False)
-    if found.returncode == _BLANK:
+    if _is_blank(device):
         run(["mkfs.ext4", "-q", str(device)])
-    elif found.returncode or "TYPE=" not in found.stdout:
+        return
+    probe = ["blkid", "--probe", "-o", "value", "-s", "TYPE", str(device)]
+    found = subprocess.run(probe, capture_output=True, text=True, check=False)
+    if not found.stdout.strip():
         text = f"the data volume {device} holds something that is no file system"
-        raise GuestError(f"{text}; it is left as it is", found.stdout + found.stderr)
+        raise GuestError(f"{text}; it is left as it is", found.stderr)
+
+
+def _is_blank(device: Path) -> bool:
+    """Whether both ends are zeros, where everything that is kept on disks has its marks.
+
+    blkid(8) does not help here: it says of what it does not know that it is empty.
+    """
+    with device.open("rb") as opened:
+        first = opened.read(_END_BYTES)
+        opened.seek(-min(_END_BYTES, opened.seek(0, os.SEEK_END)), os.SEEK_END)
+        return not any(first) and not any(opened.read(_END_BYTES))
 
 
 def _follow_size(device: Path) -> None:

@@ -18,8 +18,9 @@ def replacements(case: Case) -> list[Change]:
         if there != datastore:
             changes.append(Change(field="datastore.name", before=there, after=datastore))
             break
-    if server is not None and spec.availability_zone and server.zone != spec.availability_zone:
-        after = spec.availability_zone
+    # A server that is being built has no zone yet.
+    after = spec.availability_zone
+    if server is not None and server.zone and after and server.zone != after:
         changes.append(Change(field="availabilityZone", before=server.zone, after=after))
     if volume is not None and spec.volume.type and volume.type != spec.volume.type:
         changes.append(Change(field="volume.type", before=volume.type, after=spec.volume.type))

@@ -80,6 +80,7 @@ def test_flavor_and_metadata_change(cloud: Cloud) -> None:
     create(cloud, ONE)
     server = cloud.observe().servers[0].id
     cloud.resize_server(server, "small")
+    cloud.confirm_resize(server)
     cloud.set_metadata(server, "colour", "red")
     found = cloud.observe().servers[0]
     assert (found.flavor, found.status, found.metadata["colour"]) == ("small", "ACTIVE", "red")

@@ -15,7 +15,7 @@ from openstack.connection import Connection
 from guest_agent.toolkit.processes import wait_until
 from tests.devcloud import layout as ports
 from tests.devcloud import services
-from tests.devcloud.layout import AUTH, COMPUTES, PASSWORD, PROJECT, REGION, Layout
+from tests.devcloud.layout import AUTH, COMPUTES, PASSWORD, PROJECTS, REGION, Layout
 
 NETWORK = "127.77.0.0/16"
 _DATABASES = "keystone placement glance nova_api nova nova_cell0 neutron cinder".split()
@@ -29,7 +29,10 @@ _CATALOGUE = (
     ("object-store", "swift", ports.SWIFT, "/v1/AUTH_%(tenant_id)s"),
 )
 _SERVICE_USERS = ("nova", "placement", "glance", "neutron", "cinder", "swift")
-FLAVORS = {"tiny": (1, 256), "small": (1, 512), "medium": (2, 1024)}
+FLAVORS = {"tiny": (1, 256), "small": (1, 512), "medium": (2, 1024), "huge": (1, 4 << 20)}
+"""By name: vcpus and MiB; the last is more than a project may have."""
+ELSEWHERE = "elsewhere"
+"""A flavor that no host here can give."""
 VOLUME_TYPES = ("standard", "fast")
 IMAGES = ("mariadb-10.11", "postgresql-15", "redis-7.0")
 
@@ -170,11 +173,11 @@ def _register(admin: Connection) -> None:
     roles = {role.name: role for role in identity.roles()}
     projects = {
         name: identity.create_project(name=name, domain_id="default")
-        for name in ("service", PROJECT)
+        for name in ("service", *PROJECTS)
     }
-    member = (PROJECT, "member")
     memberships = {name: [("service", "admin"), ("service", "service")] for name in _SERVICE_USERS}
-    for name, held in {**memberships, PROJECT: [member]}.items():
+    memberships |= {name: [(name, "member")] for name in PROJECTS}
+    for name, held in memberships.items():
         user = identity.create_user(name=name, password=PASSWORD, domain_id="default")
         for project, role in held:
             identity.assign_project_role_to_user(projects[project], user, roles[role])
@@ -206,6 +209,9 @@ def _furnish(layout: Layout) -> None:
     with connected(layout, "devcloud-admin") as admin:
         for name, (vcpus, ram) in FLAVORS.items():
             admin.compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=1)
+        elsewhere = admin.compute.create_flavor(name=ELSEWHERE, vcpus=1, ram=256, disk=1)
+        wanted = {"capabilities:hypervisor_type": ELSEWHERE}
+        admin.compute.create_flavor_extra_specs(elsewhere, wanted)
         for name in VOLUME_TYPES:
             admin.block_storage.create_type(name=name)
         for name in IMAGES:
@@ -214,10 +220,9 @@ def _furnish(layout: Layout) -> None:
                 name, data=name.encode() * 100, disk_format="raw", container_format="bare",
                 visibility="public", wait=True,
             )  # fmt: skip
-    with connected(layout, "devcloud") as member:
-        network = member.network.create_network(name="databases")
+        network = admin.network.create_network(name="databases", is_shared=True)
         # Neutron's agents do not run, so nobody else hands out addresses.
-        member.network.create_subnet(
+        admin.network.create_subnet(
             network_id=network.id, cidr=NETWORK, ip_version=4, is_dhcp_enabled=False,
             gateway_ip=None, name="databases",
         )  # fmt: skip

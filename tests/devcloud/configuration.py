@@ -15,7 +15,7 @@ from tests.devcloud.layout import (
     GLANCE,
     MEMCACHED,
     PASSWORD,
-    PROJECT,
+    PROJECTS,
     RABBIT,
     REGION,
     SWIFT,
@@ -356,8 +356,13 @@ def _swift_common(layout: Layout, port: int) -> dict[str, object]:
 
 
 def _clouds(layout: Layout) -> None:
-    """``clouds.yaml`` (JSON is YAML), with a login for an administrator and for a member."""
-    logins = {"devcloud": (PROJECT, PROJECT), "devcloud-admin": ("admin", "admin")}
+    """``clouds.yaml`` (JSON is YAML), with logins for an administrator and for members."""
+    people, tests = PROJECTS
+    logins = {
+        "devcloud": (people, people),
+        "devcloud-tests": (tests, tests),
+        "devcloud-admin": ("admin", "admin"),
+    }
     clouds = {
         name: {
             "auth": {

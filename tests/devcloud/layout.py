@@ -11,7 +11,8 @@ ROOT = HERE.parents[1]
 SUPPORT = HERE / "support"
 PASSWORD = "devcloud"
 REGION = "RegionOne"
-PROJECT = "demo"
+PROJECTS = ("demo", "tests")
+"""Each with a user of the same name; the second is left to the tests."""
 COMPUTES = ("compute1", "compute2")
 
 KEYSTONE, PLACEMENT, GLANCE, NOVA, NEUTRON, CINDER, SWIFT = (

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from executors.backups import catalogue, restore_order
+from executors.backups import backup_order, catalogue, restore_order
 from executors.errors import Failed
 from guest_agent.contract import archive as archives
 from guest_agent.contract import backup as contract
 from guest_agent.contract.archive import Archive
 from guest_agent.contract.backup import Backup, NotABackup
 from guest_agent.toolkit.storage import Directory
-from planners.steps import BackupRef
+from planners.steps import BackupRef, TakeBackup
 from tests.support.worlds import KEY
 
 BACKUP = Backup("b1", "first", "shop", "one", "i", "mariadb", began=10.0)
@@ -74,3 +74,12 @@ def test_archives_are_told_from_backups(storage: Directory, settings: dict[str, 
 def test_a_storage_that_is_empty_or_not_configured_has_nothing(tmp_path: Path) -> None:
     assert catalogue({}) == ([], [])
     assert catalogue({"driver": "directory", "path": str(tmp_path / "none")}) == ([], [])
+
+
+def test_without_a_storage_nothing_is_ordered() -> None:
+    step = TakeBackup(
+        instance="i", backup="b1", project="shop", instance_name="one", datastore="redis", name="b"
+    )
+    assert catalogue({}) == ([], [])
+    with pytest.raises(Failed, match="no storage"):
+        backup_order(step, {}, KEY)

@@ -34,7 +34,7 @@ class OpenStackWorld(World):
     def at(cls, folder: Path, layout: Layout, project: str) -> OpenStackWorld:
         key = load_key(folder / "control.key", folder)
         return cls(
-            cloud=OpenStackCloud(Setup("devcloud", "databases")),
+            cloud=OpenStackCloud(Setup("devcloud-tests", "databases")),
             guests=SealedGuests(key),
             journal=Journal(f"sqlite:///{folder}/journal.db"),
             key=key,
@@ -75,7 +75,7 @@ class OpenStackWorld(World):
 
     def held(self) -> dict[str, int]:
         """How many pieces of each kind the cloud's project holds, whoever made them."""
-        with bootstrap.connected(self.layout, "devcloud") as connection:
+        with bootstrap.connected(self.layout, "devcloud-tests") as connection:
             api: Any = connection
             listings = {
                 "servers": api.compute.servers(),

@@ -116,3 +116,8 @@ def test_an_instance_that_lived_is_never_restored_over() -> None:
 
 def test_data_that_was_prepared_is_never_prepared_again() -> None:
     assert summary(prepare(case(spec(), found(), report()))) == []
+
+
+def test_a_server_in_error_is_left_and_told() -> None:
+    (text,) = summary(start_server(case(spec(), found(server={"status": "ERROR"}))))
+    assert text.startswith("note: its server is in ERROR and left as it is")

@@ -31,3 +31,8 @@ def test_a_volume_alone_still_knows_whose_data_it_holds() -> None:
     left = Found([], found().volumes, [])
     (change,) = replacements(case(spec(datastore={"name": "postgresql"}), left))
     assert change.field == "datastore.name"
+
+
+def test_a_server_without_a_zone_yet_is_not_taken_for_one_elsewhere() -> None:
+    building = found(server={"status": "BUILD", "zone": ""})
+    assert replacements(case(spec(availabilityZone="az1"), building)) == []

@@ -44,3 +44,10 @@ def test_a_final_backup_is_marked_while_it_is_declared() -> None:
     draft = only(marks(case(spec(lifecycle={"onDelete": "finalBackup"}), found())))
     assert isinstance(draft.step, Mark) and draft.step.mark == "gitrove:final-backup"
     assert [(c.before, c.after) for c in draft.changes] == [("delete", "finalBackup")]
+
+
+def test_a_resize_that_waits_is_confirmed() -> None:
+    waiting = found(server={"status": "VERIFY_RESIZE"})
+    draft = only(resize(case(spec(), waiting)))
+    assert isinstance(draft.step, ResizeServer) and draft.step.flavor == "tiny"
+    assert draft.impact is Impact.NONE

@@ -1,0 +1,35 @@
+"""What a server is told at its first boot."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+from ruamel.yaml import YAML
+
+from executors.cloud.interface import Boot
+from executors.cloud.user_data import SETTINGS, user_data
+from executors.errors import Failed
+from guest_agent.agent.settings import AgentSettings
+
+BOOT = Boot("redis", "guest_agent.datastores.redis", 6379, "redis", "salt", "key", "secret")
+VOLUME = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+
+
+def test_it_is_a_cloud_config_with_the_settings_that_the_agent_reads() -> None:
+    text = base64.b64decode(user_data("one", "10.0.0.7", VOLUME, BOOT)).decode()
+    assert text.startswith("#cloud-config\n")
+    config = YAML(typ="safe").load(text)
+    (file,) = config["write_files"]
+    assert (file["path"], file["permissions"]) == (SETTINGS, "0600")
+    settings = AgentSettings(**json.loads(file["content"]))
+    assert (settings.instance, settings.address, settings.key) == ("one", "10.0.0.7", "key")
+    assert settings.device == "/dev/disk/by-id/virtio-0f1e2d3c-4b5a-6978-8"
+    assert config["runcmd"] == [["systemctl", "enable", "--now", "gitrove-guest-agent"]]
+
+
+def test_what_nova_would_refuse_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(Failed, match="65535"):
+        user_data("one", "10.0.0.7", VOLUME, replace(BOOT, secret="x" * 50_000))

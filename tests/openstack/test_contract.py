@@ -1,0 +1,24 @@
+"""The contract of the cloud interface, on OpenStack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from executors.cloud.openstack import OpenStackCloud, Setup
+from tests.conformance.test_clouds import *  # noqa: F403 - the same tests, with another cloud
+from tests.devcloud.layout import Layout
+
+
+@pytest.fixture
+def cloud(devcloud: Layout) -> Iterator[OpenStackCloud]:
+    cloud = OpenStackCloud(Setup("devcloud-tests", "databases"))
+    yield cloud
+    state = cloud.observe()
+    for server in state.servers:
+        cloud.delete_server(server.id)
+    for volume in state.volumes:
+        cloud.delete_volume(volume.id)
+    for port in state.ports:
+        cloud.delete_port(port.id)

@@ -1,0 +1,101 @@
+"""What is lost in the middle: the controller, a service, an answer. It converges all the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from executors.engine import Entry, State
+from guest_agent.toolkit.processes import wait_until
+from reconciler.applying import Stale
+from specs.desired import Desired
+from tests.devcloud import services
+from tests.devcloud.layout import Layout
+from tests.support.openstack import OpenStackWorld
+
+ONE = """
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: cache}
+spec:
+  datastore: {name: redis}
+  flavor: tiny
+  volume: {size: 1}
+"""
+
+
+def _apply_until(
+    folder: Path, layout: Layout, project: str, item: str, state: State, after: float
+) -> None:
+    """Apply, and die *after* seconds past the moment when *item* came into *state*."""
+    world = OpenStackWorld.at(folder, layout, project)
+
+    def progress(entry: Entry) -> None:
+        if entry.action.item == item and entry.state is state:
+            threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    world.apply(world.desire(ONE), progress=progress)
+
+
+def _converges(world: OpenStackWorld, desired: Desired) -> bool:
+    """Whether it did; a server that is just coming up makes a plan stale, and then not yet."""
+    try:
+        return not world.converge(desired).actions
+    except Stale:
+        return False
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("item", "state", "after"),
+    [
+        ("port", State.DONE, 0),
+        ("volume", State.STARTED, 0.3),
+        ("server", State.STARTED, 0.5),
+        ("server", State.STARTED, 1.2),
+        ("server", State.DONE, 0),
+    ],
+)
+def test_a_controller_killed_while_it_creates_leaves_one_of_each(
+    openstack_world: OpenStackWorld, item: str, state: State, after: float
+) -> None:
+    world = openstack_world
+    before = world.held()
+    context = multiprocessing.get_context("spawn")
+    told = (world.folder, world.layout, world.project, item, state, after)
+    victim = context.Process(target=_apply_until, args=told)
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    desired = world.desire(ONE)
+    assert wait_until(lambda: _converges(world, desired), 60, 0.5)
+    assert world.report("cache").status == "running"
+    held = world.held()
+    assert {k: held[k] - before[k] for k in held} == {
+        "servers": 1, "volumes": 1, "ports": 1, "groups": 0,
+    }  # fmt: skip
+    assert not world.converge(world.desire("")).actions
+    assert world.held() == before
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("service", ["nova", "neutron", "cinder"])
+def test_a_service_that_is_killed_makes_nothing_look_gone(
+    openstack_world: OpenStackWorld, service: str
+) -> None:
+    world = openstack_world
+    desired = world.desire(ONE)
+    assert world.apply(desired).succeeded
+    services.kill(world.layout, service)
+    try:
+        with pytest.raises(Exception, match="cannot list what there is"):
+            world.again().plan(desired)
+    finally:
+        services.start(world.layout, [service])
+        services.wait_for_apis(world.layout, [service])
+    assert wait_until(lambda: not world.again().plan(desired).actions, 60, 1.0)
