@@ -3,7 +3,8 @@
 One thread coordinates and is the only one that journals: what becomes ready at
 the same moment is recorded in one transaction before any of it starts, what
 ends at the same moment in one after. Workers only run handlers. Dependents of
-a failed action are skipped; everything else goes on.
+a failed action are skipped; everything else goes on. Actions of one lane, such
+as those on one host, may have a bound of their own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import traceback
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -47,6 +49,17 @@ class Sink(Protocol):
     """Where entries go. When ``record`` returns, they are durable."""
 
     def record(self, entries: Sequence[Entry]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """At most ``width`` actions for which ``of`` gives the same name run at once; "" is free."""
+
+    of: Callable[[Action], str]
+    width: int
+
+
+FREE = Lanes(lambda _action: "", 1)
 
 
 class Stop:
@@ -87,9 +100,10 @@ def execute(
     concurrency: int,
     stop: Stop | None = None,
     progress: Callable[[Entry], None] = lambda _: None,
+    lanes: Lanes = FREE,
 ) -> Outcome:
     """Run every action of *plan* by *run*, which raises Passing or Failed."""
-    return _Walk(plan.actions, run, sink, concurrency, stop or Stop(), progress).walk()
+    return _Walk(plan.actions, run, sink, concurrency, stop or Stop(), progress, lanes).walk()
 
 
 class _Walk:
@@ -101,6 +115,7 @@ class _Walk:
         concurrency: int,
         stop: Stop,
         progress: Callable[[Entry], None],
+        lanes: Lanes,
     ) -> None:
         self._run = run
         self._sink = sink
@@ -116,6 +131,9 @@ class _Walk:
         self._ready: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[Entry] = queue.SimpleQueue()
         self._outcome = Outcome()
+        self._lanes = lanes
+        self._in_lane: Counter[str] = Counter()
+        self._held: dict[str, deque[str]] = {}
 
     def walk(self) -> Outcome:
         for identifier, missing in self._missing.items():
@@ -136,11 +154,31 @@ class _Walk:
     def _start(self, pool: ThreadPoolExecutor, room: int) -> int:
         batch: list[Action] = []
         while len(batch) < room and not self._ready.empty() and not self._stop.asked:
-            batch.append(self._actions[self._ready.get()])
+            action = self._actions[self._ready.get()]
+            if self._enters(action):
+                batch.append(action)
         self._record([Entry(action, State.STARTED) for action in batch])
         for action in batch:
             pool.submit(self._attempt, action)
         return len(batch)
+
+    def _enters(self, action: Action) -> bool:
+        """Whether its lane has room; else it is held until one of the lane ends."""
+        lane = self._lanes.of(action)
+        if not lane:
+            return True
+        if self._in_lane[lane] == self._lanes.width:
+            self._held.setdefault(lane, deque()).append(action.id)
+            return False
+        self._in_lane[lane] += 1
+        return True
+
+    def _leaves(self, action: Action) -> None:
+        lane = self._lanes.of(action)
+        if lane:
+            self._in_lane[lane] -= 1
+            if held := self._held.get(lane):
+                self._ready.put(held.popleft())
 
     def _finish(self) -> int:
         entries = [self._ended.get()]
@@ -152,6 +190,7 @@ class _Walk:
 
     def _settle(self, entry: Entry) -> list[Entry]:
         identifier = entry.action.id
+        self._leaves(entry.action)
         if entry.state is State.DONE:
             self._outcome.done.append(identifier)
             for waiting in self._waiting.get(identifier, ()):

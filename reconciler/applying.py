@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from executors.cloud.interface import Cloud
-from executors.engine import Entry, Outcome, Stop, execute
+from executors.engine import FREE, Entry, Lanes, Outcome, Stop, execute
 from executors.guest.interface import Guests
 from executors.handlers import Context, handle
 from executors.keys import ControlKey
@@ -67,6 +67,7 @@ def apply(
     stop: Stop | None = None,
     progress: Callable[[Entry], None] = lambda _: None,
     tell: Callable[[str, str], None] = lambda _instance, _text: None,
+    lanes: Lanes = FREE,
 ) -> Outcome:
     """Execute *plan*. Raises Blocked, Stale, Locked before anything has changed."""
     if plan.obstacles:
@@ -87,7 +88,7 @@ def apply(
         def act(action: Action) -> None:
             handle(action.step, context)
 
-        outcome = execute(plan, act, run, concurrency, stop, progress)
+        outcome = execute(plan, act, run, concurrency, stop, progress, lanes)
         run.end(_word(outcome))
         return outcome
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from executors.engine import Entry, Outcome, Stop
+from executors.engine import FREE, Entry, Lanes, Outcome, Stop
+from planners import observed as seen
 from planners.case import Draft
-from planners.observed import StoredBackup
+from planners.observed import Observed, StoredBackup
 from planners.passes.backups import by_schedule, deletion
-from planners.plan import Plan
+from planners.plan import Action, Plan
 from planners.planning import ids_by_address, plan_of
 from planners.retention import expired
 from planners.schedules import Due, backup, due, new
@@ -31,6 +32,8 @@ class Scheduler:
     judge: Callable[[Plan], Verdict]
     concurrency: int
     cloud: str = ""
+    per_host: int = 2
+    """How many backups are taken on one host at the same time."""
     stop: Stop | None = None
     progress: Callable[[Entry], None] = lambda _: None
 
@@ -63,7 +66,7 @@ class Scheduler:
             for each in wanted:
                 self.executions.end(begun[each], ERROR, output=denied)
             return
-        outcome = self._apply(plan)
+        outcome = self._apply(plan, Lanes(_host_of(observed), self.per_host))
         self._record(plan, outcome, wanted, begun)
         self._let_go(wanted)
 
@@ -104,8 +107,16 @@ class Scheduler:
         if plan.actions and not self._denied(plan):
             self._apply(plan)
 
-    def _apply(self, plan: Plan) -> Outcome:
-        return applying.apply(plan, self.world, ACTOR, self.concurrency, self.stop, self.progress)
+    def _apply(self, plan: Plan, lanes: Lanes = FREE) -> Outcome:
+        return applying.apply(
+            plan, self.world, ACTOR, self.concurrency, self.stop, self.progress, lanes=lanes
+        )
 
     def _denied(self, plan: Plan) -> str:
         return "; ".join(f.text for f in self.judge(plan).findings if f.effect == DENY)
+
+
+def _host_of(observed: Observed) -> Callable[[Action], str]:
+    """Tells the host of the instance that an action is on; "" where the cloud does not say."""
+    hosts = {s.metadata[seen.ID]: s.host for s in observed.cloud.servers if seen.ID in s.metadata}
+    return lambda action: hosts.get(action.step.instance, "")

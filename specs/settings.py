@@ -64,6 +64,9 @@ class BackupSettings(Model):
     path: str | None = Field(
         default=None, description="A folder, relative to the repository; default: gitrove's own."
     )
+    per_host: int = Field(
+        default=2, ge=1, description="Scheduled backups at the same time on one host."
+    )
 
 
 class JournalSettings(Model):

@@ -104,11 +104,16 @@ class Archiver:
             self.fault = ""
 
     def _order(self) -> _Order | None:
+        """The order; None without one, or with one that cannot be read: then it is given again."""
         try:
             raw = json.loads(self._path.read_text())
+            return _Order(Archive(**raw["archive"]), raw["key"], raw["storage"])
         except FileNotFoundError:
             return None
-        return _Order(Archive(**raw["archive"]), raw["key"], raw["storage"])
+        except (ValueError, TypeError, KeyError):
+            self.fault = "what was to be archived cannot be read any more"
+            log.error("archive: %s", self.fault)
+            return None
 
     def _write(self, order: _Order) -> None:
         write_atomically(self._path, json.dumps(asdict(order)))

@@ -88,16 +88,6 @@ def fetch(segments: Iterable[Segment], storage: Storage, key: bytes, sink: IO[by
     return written
 
 
-def seal_object(data: bytes, key: bytes) -> bytes:
-    """One small object, compressed and encrypted like a whole stream."""
-    return b"".join(_frames(_compressed([data]), key))
-
-
-def open_object(sealed: bytes, key: bytes) -> bytes:
-    """Raises Damaged."""
-    return b"".join(_decompressed(_opened([sealed], key)))
-
-
 def _read(segment: Segment, storage: Storage) -> bytes:
     data = storage.get(segment.name)
     if hashlib.sha256(data).hexdigest() != segment.sha256:

@@ -238,6 +238,7 @@ def _scheduler(workspace: Workspace, journal: Journal, stop: Stop) -> Scheduler:
         judge=lambda plan: judge(workspace, plan, Consent()),
         concurrency=workspace.revision.settings.concurrency,
         cloud=workspace.cloud_name,
+        per_host=workspace.revision.settings.backups.per_host,
         stop=stop,
         progress=log_end,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
 
 from executors import engine
-from executors.engine import Entry, Outcome, State, Stop, execute
+from executors.engine import Entry, Lanes, Outcome, State, Stop, execute
 from executors.errors import Failed, Passing
 from guest_agent.toolkit.processes import wait_until
 from planners.plan import Action, Plan, Verb
@@ -173,3 +174,36 @@ def test_nothing_starts_when_the_journal_cannot_be_written() -> None:
     with pytest.raises(OSError, match="disk full"):
         execute(plan(a=""), lambda action: acted.append(action.id), Broken(), 1)
     assert acted == []
+
+
+def test_a_lane_has_a_bound_of_its_own_and_holds_up_nobody_else() -> None:
+    running: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    lock, others = threading.Lock(), threading.Event()
+
+    def act(action: Action) -> None:
+        lane = action.id[0]
+        with lock:
+            running[lane] += 1
+            most[lane] = max(most[lane], running[lane])
+        if lane == "a":
+            assert others.wait(10)  # All of a lane wait while the others go on.
+        elif action.id == "b8":
+            others.set()
+        with lock:
+            running[lane] -= 1
+
+    names = {f"a{i}": "" for i in range(9)} | {f"b{i}": "" for i in range(9)}
+    lanes = Lanes(lambda action: "a" if action.id.startswith("a") else "", 2)
+    outcome = execute(plan(**names), act, Memory(), 4, lanes=lanes)
+    assert outcome.succeeded and len(outcome.done) == 18
+    assert most["a"] == 2
+
+
+def test_what_a_lane_holds_comes_although_those_before_it_fail() -> None:
+    def act(action: Action) -> None:
+        raise Failed("no")
+
+    names = {f"a{i}": "" for i in range(5)}
+    outcome = execute(plan(**names), act, Memory(), 4, lanes=Lanes(lambda _: "host", 1))
+    assert len(outcome.failed) == 5 and not outcome.stopped

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from executors.engine import Entry, State
 from executors.errors import Failed
 from planners.plan import Plan
 from policy.verdict import DENY, Finding, Verdict
@@ -195,3 +197,45 @@ def test_a_journal_without_executions_gets_them(tmp_path: Path) -> None:
     journal = Journal(url)
     assert Executions(journal).last() == {}
     journal.close()
+
+
+def test_only_so_many_are_taken_on_one_host_at_once(world: SimulatedWorld, clock: Clock) -> None:
+    many = "".join(ONE % number for number in range(6))
+    desired = desire(many + SCHEDULE)
+    world.converge(desired)
+    look(world, desired, clock)
+    clock.now += HOUR
+    running: set[str] = set()
+    most = [0]
+
+    def progress(entry: Entry) -> None:
+        if entry.state is State.STARTED:
+            running.add(entry.action.id)
+        else:
+            running.discard(entry.action.id)
+        most[0] = max(most[0], len(running))
+
+    ours = replace(scheduler(world, desired, clock), per_host=3, progress=progress)
+    ours.run(ours.begin(clock.now))
+    assert [state for state, _ in states(world)] == [SUCCESS] * 6
+    assert most[0] == 3
+
+
+def test_a_clock_that_goes_back_repeats_nothing_and_loses_nothing(
+    world: SimulatedWorld, clock: Clock
+) -> None:
+    desired = desire(ONE % "" + SCHEDULE)
+    world.converge(desired)
+    look(world, desired, clock)
+    for _ in range(2):
+        clock.now += HOUR
+        assert look(world, desired, clock) == 1
+    before = world.observe().backups
+    clock.now -= 3 * HOUR
+    for _ in range(3):
+        assert look(world, desired, clock) == 0
+        clock.now += HOUR
+    assert look(world, desired, clock) == 0
+    assert world.observe().backups == before
+    clock.now += HOUR
+    assert look(world, desired, clock) == 1
