@@ -6,6 +6,7 @@ tags. Observing takes one paged list for each kind of piece, at the same time.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-import openstack
 from keystoneauth1.exceptions import ClientException
 from openstack import exceptions
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
 
 from executors.cloud.interface import Boot, Endpoint, Identity
 from executors.cloud.user_data import user_data
@@ -27,10 +29,15 @@ from planners.observed import CloudState, Flavor, Port, Server, Volume
 _TAG = "gitrove"
 _POLL_SECONDS = 0.5
 _DEADLINE_SECONDS = 600.0
+_CALL_SECONDS = 60
 _BUSY = (409, 429)
 _EXTEND_IN_USE = "3.42"
 """The version of Cinder's API that extends a volume which is attached."""
 _T = TypeVar("_T")
+
+# What they would say reaches people as the error of what was tried.
+for _library in ("keystoneauth", "openstack"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,19 @@ class OpenStackCloud:
     @cached_property
     def _api(self) -> Any:
         try:
-            return openstack.connect(cloud=self._setup.cloud, region_name=self._setup.region)
-        except (exceptions.SDKException, ClientException) as error:
+            config = OpenStackConfig().get_one(
+                self._setup.cloud, region_name=self._setup.region, api_timeout=_CALL_SECONDS
+            )
+        except exceptions.ConfigException as error:
             raise Failed(f"clouds.yaml: {error}") from None
+        with _errors("reach the cloud"):
+            api = Connection(config=config)
+            for service in (api.compute, api.block_storage, api.network, api.image):
+                # Where a service does not answer now, the SDK would guess its address, keep
+                # it, and find nothing there: what exists would look as if it were gone.
+                if service.get_api_major_version() is None:
+                    raise Passing(f"the {service.service_type} service does not tell its versions")
+            return api
 
     # -- reading --------------------------------------------------------------
 
@@ -174,8 +191,9 @@ class OpenStackCloud:
             server = self._server_of(identity.id, _name(identity))
             if server is None:
                 server = self._begin_server(identity, flavor, image, zone, boot)
-            self._wait_until_active(server.id, discard=True)
-        self._endpoints.pop(identity.id, None)
+            server = self._wait_until_active(server.id, discard=True)
+            address = _address(self._port_of(identity.id))
+        self._endpoints[identity.id] = Endpoint(identity.id, address, server.metadata[seen.SALT])
 
     def _begin_server(
         self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
@@ -232,7 +250,7 @@ class OpenStackCloud:
             self._wait(
                 lambda: compute.get_server(server),
                 lambda s: _flavor(s) == flavor and s.status in ("VERIFY_RESIZE", "ACTIVE"),
-                _server_fault,
+                lambda s: _server_fault(s) or _not_resized(s, flavor),
             )
 
     def confirm_resize(self, server: str) -> None:
@@ -265,6 +283,7 @@ class OpenStackCloud:
                 compute.stop_server(server)
                 self._wait(lambda: compute.get_server(server), _is_off, _server_fault)
             self._discard(there)
+            self._endpoints.pop(there.metadata.get(seen.ID, ""), None)
 
     # -- pieces -------------------------------------------------------------------
 
@@ -434,6 +453,13 @@ def _server_fault(server: Any) -> str:
     return f"the server is in ERROR: {told}"
 
 
+def _not_resized(server: Any, flavor: str) -> str:
+    """Nova takes back a resize that no host has room for, and says so only in its log."""
+    if server.status == "ACTIVE" and server.task_state is None and _flavor(server) != flavor:
+        return f'the cloud did not resize it to "{flavor}", most often for want of a host with room'
+    return ""
+
+
 def _or_none(get: Callable[[], Any]) -> Any:
     try:
         return get()
@@ -446,13 +472,16 @@ def _errors(doing: str) -> Iterator[None]:
     """What the SDK raises, as the errors of actions."""
     try:
         yield
-    except exceptions.HttpException as error:
-        text = f"cannot {doing}: {error.details or error.message}"
-        status = error.status_code or 0
-        # A quota is a limit that a person has to raise, whatever its status is.
-        over = "uota" in text or status == 413
-        if not over and (status in _BUSY or status >= 500 or status == 0):
-            raise Passing(text) from None
-        raise Failed(text) from None
     except (exceptions.SDKException, ClientException) as error:
-        raise Passing(f"cannot {doing}: {error}") from None
+        raise _told(doing, error) from None
+
+
+def _told(doing: str, error: Exception) -> Passing | Failed:
+    status = getattr(error, "status_code", None) or getattr(error, "http_status", None) or 0
+    words = str(getattr(error, "details", "") or error)
+    # What requests and urllib3 add of their own is for their developers.
+    text = f"cannot {doing}: {words.partition(': HTTPConnectionPool')[0]}"
+    # A quota is a limit that a person has to raise, whatever its status is.
+    over = "uota" in text or status == 413
+    passing = status in _BUSY or status >= 500 or status == 0
+    return Passing(text) if passing and not over else Failed(text)

@@ -138,3 +138,17 @@ spec: {versions: [{name: "7.0", image: redis-of-ours}]}
     desired = openstack_world.desire(registered + THREE.split("---")[2])
     told = [o.text for o in openstack_world.plan(desired).obstacles]
     assert told == ['the cloud has no image "redis-of-ours" for redis 7.0']
+
+
+def test_a_resize_that_no_host_has_room_for_leaves_the_server_as_it_was(
+    openstack_world: OpenStackWorld,
+) -> None:
+    world = openstack_world
+    text = THREE.split("---")[2]
+    assert world.apply(world.desire(text)).succeeded
+    outcome = world.apply(world.desire(text.replace("tiny", "elsewhere")))
+    told = [entry.message for entry in outcome.failed if entry.action.item == "server"]
+    assert len(told) == 1 and 'did not resize it to "elsewhere"' in told[0]
+    assert (world.server("cache").flavor, world.server("cache").status) == ("tiny", "ACTIVE")
+    assert wait_until(lambda: world.report("cache").status == "running", 60, 0.5)
+    assert not world.converge(world.desire(text)).actions
