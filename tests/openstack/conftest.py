@@ -13,6 +13,15 @@ from tests.devcloud import cloud
 from tests.devcloud.layout import Layout, here
 from tests.support.openstack import OpenStackWorld
 
+_TEST_SECONDS = 600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bound each test here, but not the making of a cloud, which belongs to the first."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_TEST_SECONDS, func_only=True))
+
 
 @pytest.fixture(scope="session")
 def devcloud() -> Iterator[Layout]:

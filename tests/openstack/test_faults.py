@@ -82,7 +82,6 @@ def converges(world: OpenStackWorld, desired: Desired) -> bool:
     return True
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("fault", ["503", "429", "500", "409", "reset", "lost"])
 def test_each_call_goes_wrong_once_and_there_is_one_of_each_piece(
     openstack_world: OpenStackWorld, fault: str

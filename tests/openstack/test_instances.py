@@ -68,7 +68,6 @@ def assert_rows(world: OpenStackWorld) -> None:
     assert store(world, "GET colour") == "red"
 
 
-@pytest.mark.timeout(600)
 def test_three_datastores_live_change_break_and_end_without_a_trace(
     openstack_world: OpenStackWorld,
 ) -> None:

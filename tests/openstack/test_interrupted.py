@@ -50,7 +50,6 @@ def _converges(world: OpenStackWorld, desired: Desired) -> bool:
         return False
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("item", "state", "after"),
     [
@@ -83,7 +82,6 @@ def test_a_controller_killed_while_it_creates_leaves_one_of_each(
     assert world.held() == before
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("service", ["nova", "neutron", "cinder"])
 def test_a_service_that_is_killed_makes_nothing_look_gone(
     openstack_world: OpenStackWorld, service: str
