@@ -19,7 +19,7 @@ from planners.case import SecretMissing
 from planners.steps import SecretSource, Step
 from specs.definitions import Definition
 
-_BOOT_SECONDS = 45.0
+_UNHEARD_SECONDS = 45.0
 _POLL_SECONDS = 0.1
 
 
@@ -175,7 +175,7 @@ def _wait_for_backup(step: steps.TakeBackup, context: Context) -> None:
         try:
             told = context.guests.call(endpoint, "backup_progress", identifier=step.backup)
         except Passing as error:
-            if time.monotonic() - unheard > _BOOT_SECONDS:
+            if time.monotonic() - unheard > _UNHEARD_SECONDS:
                 raise Failed(error.message, error.details) from None
         else:
             unheard = time.monotonic()
@@ -333,13 +333,14 @@ def _endpoint(instance: str, context: Context) -> Endpoint:
 
 def _wait_for_guest(instance: str, context: Context) -> None:
     endpoint = _endpoint(instance, context)
-    limit = time.monotonic() + _BOOT_SECONDS
+    deadline = context.cloud.boot_seconds
+    limit = time.monotonic() + deadline
     while True:
         try:
             context.guests.call(endpoint, "ping")
         except Passing as error:
             if time.monotonic() > limit:
-                raise Failed(f"{error.message}, for {_BOOT_SECONDS:.0f} s") from None
+                raise Failed(f"{error.message}, for {deadline:.0f} s") from None
             time.sleep(_POLL_SECONDS)
         else:
             return

@@ -56,6 +56,9 @@ class Endpoint:
 class Cloud(Protocol):
     """One cloud."""
 
+    boot_seconds: float
+    """How long a server may take from its start until its guest answers."""
+
     def observe(self) -> CloudState: ...
 
     def endpoint(self, instance: str) -> Endpoint | None:

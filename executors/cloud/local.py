@@ -46,6 +46,8 @@ class Setup:
 class LocalCloud:
     """The cloud; see ``executors.cloud.interface``."""
 
+    boot_seconds = 45.0
+
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._network = ipaddress.ip_network(setup.network)

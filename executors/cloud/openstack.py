@@ -53,6 +53,9 @@ class Setup:
 class OpenStackCloud:
     """The cloud; see ``executors.cloud.interface``."""
 
+    # A machine boots from its image and runs cloud-init before its guest answers.
+    boot_seconds = 600.0
+
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._endpoints: dict[str, Endpoint] = {}

@@ -44,6 +44,8 @@ def _no_fault(_verb: str) -> None:
 class SimulatedCloud:
     """The cloud; see ``executors.cloud.interface``."""
 
+    boot_seconds = 45.0
+
     def __init__(
         self,
         flavors: Mapping[str, int] | None = None,

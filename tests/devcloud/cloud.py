@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import psutil
 
+from guest_agent.toolkit.processes import ServerProcess
 from tests.devcloud import bootstrap, cache, configuration, services
 from tests.devcloud.layout import Layout
 
@@ -60,8 +61,6 @@ def down(layout: Layout) -> None:
 
 def power_cut(server: str, layout: Layout) -> None:
     """End everything that runs in a guest, as if its power were cut."""
-    from guest_agent.toolkit.processes import ServerProcess
-
     folder = layout.run / "guests" / server
     boot = ServerProcess(folder / "guest.process", folder / "console.log").find()
     if boot is None:

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -131,10 +131,9 @@ def wait_for_apis(layout: Layout, names: Iterable[str] = _APIS) -> None:
         _wait(layout, name, lambda name=name: _answers(_APIS[name]))
 
 
-def _wait(layout: Layout, name: str, up: object) -> None:
+def _wait(layout: Layout, name: str, up: Callable[[], bool]) -> None:
     one = process(layout, name)
     started = time.monotonic()
-    assert callable(up)
     if not wait_until(lambda: up() or not one.running(), _READY_SECONDS) or not one.running():
         after = time.monotonic() - started
         raise NotUp(f"{name} is not up after {after:.0f} s\n{one.log_tail()}")

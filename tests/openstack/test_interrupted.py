@@ -43,9 +43,10 @@ def _apply_until(
 
 
 def _converges(world: OpenStackWorld, desired: Desired) -> bool:
-    """Whether it did; a server that is just coming up makes a plan stale, and then not yet."""
+    """Whether it did: not while a server that is just coming up makes a plan stale or unsure."""
     try:
-        return not world.converge(desired).actions
+        left = world.converge(desired)
+        return not left.actions and not left.notes
     except Stale:
         return False
 
