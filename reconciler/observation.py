@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from executors.backups import catalogue
+from executors.cloud import interface
 from executors.cloud.interface import Cloud, Endpoint
 from executors.guest.interface import Guests
 from planners import observed as seen
@@ -34,14 +35,7 @@ def observe(
 
 def endpoints(state: CloudState) -> list[Endpoint]:
     """The guests that could answer: those of managed servers that are on."""
-    addresses = {port.id: port.address for port in state.ports}
-    return [
-        Endpoint(server.metadata[seen.ID], addresses[server.port], server.metadata[seen.SALT])
-        for server in state.servers
-        if server.status == "ACTIVE"
-        and server.port in addresses
-        and {seen.ID, seen.SALT} <= server.metadata.keys()
-    ]
+    return interface.endpoints((s for s in state.servers if s.status == "ACTIVE"), state.ports)
 
 
 def learn(journal: Journal, observed: Observed) -> None:

@@ -7,11 +7,12 @@ All methods raise ``executors.errors.Passing`` or ``Failed``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from planners import observed as seen
-from planners.observed import CloudState
+from planners.observed import CloudState, Port, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,16 @@ class Endpoint:
     instance: str
     address: str
     salt: str
+
+
+def endpoints(servers: Iterable[Server], ports: Iterable[Port]) -> list[Endpoint]:
+    """The guests of those *servers* that carry identity and salt, and whose port is there."""
+    addresses = {port.id: port.address for port in ports}
+    return [
+        Endpoint(server.metadata[seen.ID], addresses[server.port], server.metadata[seen.SALT])
+        for server in servers
+        if server.port in addresses and {seen.ID, seen.SALT} <= server.metadata.keys()
+    ]
 
 
 class Cloud(Protocol):

@@ -20,7 +20,7 @@ from openstack import exceptions
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
-from executors.cloud.interface import Boot, Endpoint, Identity
+from executors.cloud.interface import Boot, Endpoint, Identity, endpoints
 from executors.cloud.user_data import user_data
 from executors.errors import Failed, Passing
 from planners import observed as seen
@@ -104,12 +104,7 @@ class OpenStackCloud:
                 zones=sorted(z.name for z in zones.result() if z.state["available"]),
                 images=sorted({image.name for image in images.result() if image.name}),
             )
-        addresses = {port.id: port.address for port in seen_ports}
-        self._endpoints = {
-            server.metadata[seen.ID]: _endpoint(server, addresses[server.port])
-            for server in state.servers
-            if server.port in addresses
-        }
+        self._endpoints = {e.instance: e for e in endpoints(state.servers, state.ports)}
         return state
 
     def endpoint(self, instance: str) -> Endpoint | None:
@@ -166,7 +161,7 @@ class OpenStackCloud:
             self._wait(
                 lambda: api.get_volume(volume),
                 lambda v: v.size >= size and v.status in ("available", "in-use"),
-                lambda v: v.status.startswith("error") and f"the volume {volume} is in {v.status}",
+                _volume_fault,
             )
 
     def delete_volume(self, volume: str) -> None:
@@ -194,7 +189,11 @@ class OpenStackCloud:
             server = self._server_of(identity.id, _name(identity))
             if server is None:
                 server = self._begin_server(identity, flavor, image, zone, boot)
-            server = self._wait_until_active(server.id, discard=True)
+            try:
+                server = self._wait_until_active(server.id)
+            except Failed:
+                self._discard_if_never_on(server.id)
+                raise
             address = _address(self._port_of(identity.id))
         self._endpoints[identity.id] = Endpoint(identity.id, address, server.metadata[seen.SALT])
 
@@ -246,8 +245,8 @@ class OpenStackCloud:
             wanted = self._named(compute.find_flavor, "flavor", flavor)
             there = compute.get_server(server)
             if there.status == "VERIFY_RESIZE" and _flavor(there) != flavor:
-                compute.revert_server_resize(server)
-                there = self._wait_until_active(server)
+                self.revert_resize(server)
+                there = compute.get_server(server)
             if _flavor(there) != flavor:
                 compute.resize_server(server, wanted.id)
             self._wait(
@@ -302,24 +301,22 @@ class OpenStackCloud:
         for volume in server.attached_volumes:
             self._wait_for_volume(volume["id"], "available")
 
-    def _wait_until_active(self, server: str, discard: bool = False) -> Any:
-        """The server when it is on. With *discard*, one that never was is removed again."""
+    def _discard_if_never_on(self, server: str) -> None:
+        there = self._api.compute.get_server(server)
+        if there.launched_at is None:
+            self._discard(there)
+
+    def _wait_until_active(self, server: str) -> Any:
         compute = self._api.compute
-        try:
-            return self._wait(
-                lambda: compute.get_server(server), lambda s: s.status == "ACTIVE", _server_fault
-            )
-        except Failed:
-            there = compute.get_server(server)
-            if discard and there.launched_at is None:
-                self._discard(there)
-            raise
+        return self._wait(
+            lambda: compute.get_server(server), lambda s: s.status == "ACTIVE", _server_fault
+        )
 
     def _wait_for_volume(self, volume: str, *statuses: str) -> None:
         self._wait(
             lambda: self._api.block_storage.get_volume(volume),
             lambda v: v.status in statuses,
-            lambda v: v.status.startswith("error") and f"the volume {volume} is in {v.status}",
+            _volume_fault,
         )
 
     def _wait(
@@ -441,10 +438,6 @@ def _address(port: Any) -> str:
     return str(port.fixed_ips[0]["ip_address"]) if port.fixed_ips else ""
 
 
-def _endpoint(server: Server, address: str) -> Endpoint:
-    return Endpoint(server.metadata[seen.ID], address, server.metadata[seen.SALT])
-
-
 def _is_off(server: Any) -> bool:
     return bool(server.status == "SHUTOFF")
 
@@ -454,6 +447,12 @@ def _server_fault(server: Any) -> str:
         return ""
     told = (server.fault or {}).get("message", "Nova does not say why")
     return f"the server is in ERROR: {told}"
+
+
+def _volume_fault(volume: Any) -> str:
+    return (
+        f"the volume {volume.id} is in {volume.status}" if volume.status.startswith("error") else ""
+    )
 
 
 def _not_resized(server: Any, flavor: str) -> str:

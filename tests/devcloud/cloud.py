@@ -6,11 +6,10 @@ import shutil
 import time
 from collections.abc import Callable
 
-import psutil
-
 from guest_agent.toolkit.processes import ServerProcess
 from tests.devcloud import bootstrap, cache, configuration, services
 from tests.devcloud.layout import Layout
+from tests.devcloud.support import process_trees
 
 Tell = Callable[[str], None]
 
@@ -62,13 +61,4 @@ def down(layout: Layout) -> None:
 def power_cut(server: str, layout: Layout) -> None:
     """End everything that runs in a guest, as if its power were cut."""
     folder = layout.run / "guests" / server
-    boot = ServerProcess(folder / "guest.process", folder / "console.log").find()
-    if boot is None:
-        return
-    tree = [boot, *boot.children(recursive=True)]
-    for each in tree:
-        try:
-            each.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(tree, 10)
+    process_trees.kill(ServerProcess(folder / "guest.process", folder / "console.log"))

@@ -17,6 +17,7 @@ import psutil
 from guest_agent.toolkit.processes import ServerProcess, wait_until
 from tests.devcloud import layout as ports
 from tests.devcloud.layout import COMPUTES, ROOT, SUPPORT, Layout
+from tests.devcloud.support import process_trees
 
 INFRASTRUCTURE = ("epmd", "rabbitmq", "memcached", "mariadb")
 _STOP_SECONDS = 20.0
@@ -77,12 +78,7 @@ def stop(layout: Layout, names: Iterable[str]) -> None:
 
 def kill(layout: Layout, name: str) -> None:
     """Kill -9 one service with everything that it started."""
-    found = process(layout, name).find()
-    if found is not None:
-        tree = [found, *found.children(recursive=True)]
-        for each in tree:
-            _signal(each, kill=True)
-        psutil.wait_procs(tree, _STOP_SECONDS)
+    process_trees.kill(process(layout, name))
 
 
 def _signal(each: psutil.Process, *, kill: bool) -> None:

@@ -18,16 +18,8 @@ from specs.desired import Desired
 from tests.devcloud import layout as ports
 from tests.support.fault_proxy import FaultProxy
 from tests.support.openstack import OpenStackWorld
+from tests.support.texts import ONE_CACHE
 
-ONE = """
-apiVersion: gitrove/v1
-kind: Instance
-metadata: {name: cache}
-spec:
-  datastore: {name: redis}
-  flavor: tiny
-  volume: {size: 1}
-"""
 _SERVICES = {
     "compute": f"http://127.0.0.1:{ports.NOVA}/v2.1",
     "network": f"http://127.0.0.1:{ports.NEUTRON}/v2.0",
@@ -66,9 +58,12 @@ def faulty(world: OpenStackWorld, fault: OnceEach) -> Iterator[OpenStackWorld]:
         patch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
         through = world.again()
         through.cloud = OpenStackCloud(Setup("faulty", "databases"))
-        yield through
-    for proxy in proxies.values():
-        proxy.close()
+        try:
+            yield through
+        finally:
+            through.journal.close()
+            for proxy in proxies.values():
+                proxy.close()
 
 
 def converges(world: OpenStackWorld, desired: Desired) -> bool:
@@ -89,7 +84,7 @@ def test_each_call_goes_wrong_once_and_there_is_one_of_each_piece(
     before = openstack_world.held()
     chosen = OnceEach(fault)
     with faulty(openstack_world, chosen) as world:
-        desired = world.desire(ONE)
+        desired = world.desire(ONE_CACHE)
         assert wait_until(lambda: converges(world, desired), 120, 0.2)
         held = openstack_world.held()
         assert {kind: held[kind] - before[kind] for kind in before} == {

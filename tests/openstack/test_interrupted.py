@@ -17,16 +17,7 @@ from specs.desired import Desired
 from tests.devcloud import services
 from tests.devcloud.layout import Layout
 from tests.support.openstack import OpenStackWorld
-
-ONE = """
-apiVersion: gitrove/v1
-kind: Instance
-metadata: {name: cache}
-spec:
-  datastore: {name: redis}
-  flavor: tiny
-  volume: {size: 1}
-"""
+from tests.support.texts import ONE_CACHE
 
 
 def _apply_until(
@@ -39,7 +30,7 @@ def _apply_until(
         if entry.action.item == item and entry.state is state:
             threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
-    world.apply(world.desire(ONE), progress=progress)
+    world.apply(world.desire(ONE_CACHE), progress=progress)
 
 
 def _converges(world: OpenStackWorld, desired: Desired) -> bool:
@@ -72,7 +63,7 @@ def test_a_controller_killed_while_it_creates_leaves_one_of_each(
     victim.start()
     victim.join()
     assert victim.exitcode == -signal.SIGKILL
-    desired = world.desire(ONE)
+    desired = world.desire(ONE_CACHE)
     assert wait_until(lambda: _converges(world, desired), 60, 0.5)
     assert world.report("cache").status == "running"
     held = world.held()
@@ -88,7 +79,7 @@ def test_a_service_that_is_killed_makes_nothing_look_gone(
     openstack_world: OpenStackWorld, service: str
 ) -> None:
     world = openstack_world
-    desired = world.desire(ONE)
+    desired = world.desire(ONE_CACHE)
     assert world.apply(desired).succeeded
     services.kill(world.layout, service)
     try:

@@ -103,3 +103,13 @@ spec:
   datastore: {name: mariadb}
   values: {max_connections: 100, thread_stack: 327680}
 """
+
+ONE_CACHE = """
+apiVersion: gitrove/v1
+kind: Instance
+metadata: {name: cache}
+spec:
+  datastore: {name: redis}
+  flavor: tiny
+  volume: {size: 1}
+"""

@@ -10,11 +10,10 @@ import json
 import os
 import shutil
 import sys
-import time
 import uuid
 from pathlib import Path
 
-import psutil
+import process_trees
 from nova import exception
 from nova.api.metadata import base as instance_metadata
 from nova.compute import power_state
@@ -22,7 +21,7 @@ from nova.virt import fake, hardware
 from oslo_log import log as logging
 
 sys.path.insert(0, os.environ["DEVCLOUD_ROOT"])
-from guest_agent.toolkit.processes import ServerProcess
+from guest_agent.toolkit.processes import ServerProcess, wait_until
 
 LOG = logging.getLogger(__name__)
 GUESTS = Path(os.environ["DEVCLOUD_GUESTS"])
@@ -65,22 +64,11 @@ class Guest:
             return
         if seconds:
             boot.terminate()
-            limit = time.monotonic() + seconds
-            while self.running() and time.monotonic() < limit:
-                time.sleep(0.05)
+            wait_until(lambda: not self.running(), seconds)
         self.power_cut()
 
     def power_cut(self):
-        boot = self._process.find()
-        if boot is None:
-            return
-        tree = [boot, *boot.children(recursive=True)]
-        for each in tree:
-            try:
-                each.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(tree, 10)
+        process_trees.kill(self._process)
 
     def link(self, volume, path):
         link = self.folder / "volumes" / volume
