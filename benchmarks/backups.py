@@ -4,7 +4,8 @@
 
 For MariaDB and PostgreSQL: seconds and MiB/s of ``gitrove backup create``,
 beside ``mariadb-backup --stream | zstd`` and ``pg_basebackup | zstd`` of the
-same server; the agent's peak memory; seconds from ``gitrove apply`` to a
+same server; what a client that commits row by row still gets done while each
+of them runs; the agent's peak memory; seconds from ``gitrove apply`` to a
 restored instance that answers.
 """
 
@@ -18,7 +19,9 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +80,7 @@ class Bench:
         found: dict[str, Any] = json.loads(path.read_text())
         return found | {"place": str(path.parent)}
 
-    def query(self, name: str, *statements: str) -> Any:
+    def connect(self, name: str) -> Any:
         login = json.loads(self.gitrove("credentials", name, "--output", "json"))[0]
         host, user, password = login["host"], login["user"], login["password"]
         connection: Any
@@ -88,6 +91,10 @@ class Bench:
         else:
             connection = psycopg2.connect(host=host, user=user, password=password, dbname="bench")
             connection.autocommit = True
+        return connection
+
+    def query(self, name: str, *statements: str) -> Any:
+        connection = self.connect(name)
         row = None
         with connection.cursor() as cursor:
             for statement in statements:
@@ -143,6 +150,28 @@ class Bench:
         access.unlink()
         return seconds
 
+    def commits(self, work: Callable[[], object]) -> float:
+        """Commits a second of one client while *work* runs."""
+        connection, ended, done = self.connect("one"), threading.Event(), 0
+
+        def write() -> None:
+            nonlocal done
+            with connection.cursor() as cursor:
+                while not ended.is_set():
+                    cursor.execute("INSERT INTO ticks VALUES (1)")
+                    done += 1
+
+        client = threading.Thread(target=write)
+        began = time.monotonic()
+        client.start()
+        try:
+            work()
+        finally:
+            ended.set()
+            client.join()
+            connection.close()
+        return done / (time.monotonic() - began)
+
     def peak_of_agent(self) -> float:
         """MiB."""
         pid = (Path(self.settings()["place"]) / "agent.process").read_text().split()[1]
@@ -165,6 +194,11 @@ def measure(datastore: str, gib: float) -> None:
             began = time.monotonic()
             bench.gitrove("backup", "create", "one", "--name", f"b{number}")
             ours.append(time.monotonic() - began)
+        bench.query("one", "CREATE TABLE ticks (n INT)")
+        alone = bench.commits(lambda: time.sleep(5))
+        beside_ours = bench.commits(lambda: bench.gitrove("backup", "create", "one"))
+        beside_raw = bench.commits(lambda: bench.raw(target / "dump.zst"))
+        by_hand = (target / "dump.zst").stat().st_size / (1 << 20)
         stored = [
             json.loads(bench.gitrove("backup", "show", f"b{number}", "--output", "json"))
             for number in range(_PASSES)
@@ -183,7 +217,10 @@ def measure(datastore: str, gib: float) -> None:
             f"  {datastore:<10}: {size:6.0f} MiB, command {mine:5.1f} s, backup {itself:5.1f} s"
             f" ({size / itself:4.0f} MiB/s), raw pipe {raw:5.1f} s: {raw / mine:4.2f} and"
             f" {raw / itself:4.2f} of its speed;"
-            f" agent's peak {peak:3.0f} MiB; restored and counted in {restored:5.1f} s",
+            f" agent's peak {peak:3.0f} MiB; restored and counted in {restored:5.1f} s;"
+            f" stored {stored[0]['stored']}, by hand {by_hand:.1f} MiB;"
+            f" a client's commits: {beside_ours / alone:4.2f} of what it does alone"
+            f" ({alone:.0f}/s), {beside_raw / alone:4.2f} beside the raw pipe",
             flush=True,
         )
         bench.gitrove("destroy", "--yes")

@@ -5,24 +5,34 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from executors.errors import Failed, Passing
 from executors.keys import ControlKey
+from executors.storage.interface import Access, Store
 from guest_agent.contract import archive as archives
 from guest_agent.contract import backup as contract
 from guest_agent.contract.archive import Archive
 from guest_agent.contract.backup import Backup, NotABackup
 from guest_agent.contract.errors import GuestError, TryLater
-from guest_agent.toolkit import stored_backups
-from guest_agent.toolkit.storage import Missing, Storage, open_storage
+from guest_agent.toolkit import stored_logs
+from guest_agent.toolkit.storage import Missing
 from planners.observed import StoredArchive, StoredBackup
 from planners.steps import BackupRef, DeleteBackup, EnableArchive, TakeBackup
 
+Needs = Callable[[str, dict[str, str]], bool]
+"""Whether the archived file of a name has anything that comes after a backup's position."""
+
 _KEY_BYTES = 32
+_DAY = 86_400.0
+_BACKUP_SECONDS = 3 * _DAY
+"""The longest that one backup or restore may take where access to the storage is lent."""
+_ARCHIVE_SECONDS = 90 * _DAY
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +42,15 @@ class Order:
     backup: Backup
     key: str
     after: dict[str, str]
+    storage: dict[str, Any]
 
 
-def backup_order(step: TakeBackup, settings: Mapping[str, Any], key: ControlKey) -> Order | None:
-    """The order for *step*, or None where that backup is complete. Raises Passing or Failed."""
-    with _storage(settings) as storage:
+def backup_order(step: TakeBackup, store: Store | None, key: ControlKey) -> Order | None:
+    """The order for *step*, or None where that backup is complete. Raises Passing or Failed.
+
+    What an earlier attempt left is deleted.
+    """
+    with _opened(store) as storage:
         backup = Backup(
             id=step.backup,
             name=step.name,
@@ -52,13 +66,17 @@ def backup_order(step: TakeBackup, settings: Mapping[str, Any], key: ControlKey)
             return None
         parent = BackupRef(step.parent, step.instance, step.project)
         after = _manifest(parent, storage).position if step.parent else {}
+        _erase(backup, storage)
+        own = (f"{backup.folder}/", f"{backup.index}/")
+        lent = storage.lent(Access(_BACKUP_SECONDS, read=own[1:], write=own, delete=own))
     data_key = secrets.token_bytes(_KEY_BYTES)
     wrapped = key.wrap(data_key)
-    return Order(replace(backup, key=wrapped), base64.urlsafe_b64encode(data_key).decode(), after)
+    encoded = base64.urlsafe_b64encode(data_key).decode()
+    return Order(replace(backup, key=wrapped), encoded, after, lent)
 
 
 def restore_order(
-    chain: Sequence[BackupRef], until: float, settings: Mapping[str, Any], key: ControlKey
+    chain: Sequence[BackupRef], until: float, store: Store | None, key: ControlKey, needs: Needs
 ) -> dict[str, Any] | None:
     """What ``prepare`` gets to restore *chain* and to replay the archive to the time *until*.
 
@@ -66,25 +84,36 @@ def restore_order(
     """
     if not chain:
         return None
-    with _storage(settings) as storage:
+    with _opened(store) as storage:
         manifests = [_manifest(ref, storage) for ref in chain]
-        archive = _archive(chain[-1].project, chain[-1].instance, storage) if until else None
-    links = []
-    for manifest in manifests:
-        data_key = _unwrapped(manifest.key, f"the backup {manifest.name}", key)
-        links.append({"backup": asdict(manifest), "key": data_key})
-    order: dict[str, Any] = {"chain": links, "storage": dict(settings)}
-    if archive is not None:
-        data_key = _unwrapped(archive.key, f"the archive of {archive.instance_name}", key)
-        order["point"] = {"archive": asdict(archive), "key": data_key, "until": until}
-    return order
+        readable = [f"{each}/" for m in manifests for each in (m.folder, m.index)]
+        links = [
+            {
+                "manifest": f"{each.index}/{contract.MANIFEST}",
+                "key": _unwrapped(each.key, f"the backup {each.name}", key),
+            }
+            for each in manifests
+        ]
+        if not until:
+            return {"chain": links, "storage": storage.lent(Access(_BACKUP_SECONDS, readable))}
+        archive = _archive(chain[-1].project, chain[-1].instance, storage)
+        folder = f"{archive.folder}/"
+        stored = stored_logs.names_in(storage.names(folder), archive.folder)
+        return {
+            "chain": links,
+            "storage": storage.lent(Access(_BACKUP_SECONDS, [*readable, folder])),
+            "point": {
+                "archive": asdict(archive),
+                "key": _unwrapped(archive.key, f"the archive of {archive.instance_name}", key),
+                "until": until,
+                "names": [name for name in stored if needs(name, manifests[-1].position)],
+            },
+        }
 
 
-def archive_order(
-    step: EnableArchive, settings: Mapping[str, Any], key: ControlKey
-) -> dict[str, Any]:
+def archive_order(step: EnableArchive, store: Store | None, key: ControlKey) -> dict[str, Any]:
     """What ``enable_archive`` gets; an archive that was begun goes on with its own key."""
-    with _storage(settings) as storage:
+    with _opened(store) as storage:
         try:
             archive = _archive(step.project, step.instance, storage)
             data_key = _unwrapped(archive.key, f"the archive of {archive.instance_name}", key)
@@ -98,8 +127,10 @@ def archive_order(
                 datastore=step.datastore,
                 key=key.wrap(fresh),
             )
+        own = (f"{archive.folder}/", archive.index)
+        lent = storage.lent(Access(_ARCHIVE_SECONDS, write=own))
     archive = replace(archive, interval=step.interval)
-    return {"archive": asdict(archive), "key": data_key, "storage": dict(settings)}
+    return {"archive": asdict(archive), "key": data_key, "storage": lent}
 
 
 def _unwrapped(wrapped: str, what: str, key: ControlKey) -> str:
@@ -109,15 +140,18 @@ def _unwrapped(wrapped: str, what: str, key: ControlKey) -> str:
     return base64.urlsafe_b64encode(data_key).decode()
 
 
-def _archive(project: str, instance: str, storage: Storage) -> Archive:
+def _archive(project: str, instance: str, storage: Store) -> Archive:
     try:
         return archives.decode(storage.get(archives.index_of(project, instance)))
     except (Missing, NotABackup) as error:
         raise Failed(f"the archive of {instance} cannot be used: {error}") from None
 
 
-def erase(step: DeleteBackup, settings: Mapping[str, Any]) -> None:
-    """Delete everything of a backup."""
+def erase(step: DeleteBackup, store: Store | None, needs: Needs, lives: bool) -> None:
+    """Delete everything of a backup, and the archived files that no other backup needs.
+
+    The archive of an instance that no longer *lives* goes with its last backup.
+    """
     backup = Backup(
         id=step.backup,
         name="",
@@ -126,62 +160,109 @@ def erase(step: DeleteBackup, settings: Mapping[str, Any]) -> None:
         instance=step.instance,
         datastore="",
     )
-    with _storage(settings) as storage:
-        stored_backups.erase(backup, storage)
+    with _opened(store) as storage:
+        _erase(backup, storage)
+        _prune_archive(step, storage, needs, lives)
 
 
-def catalogue(settings: Mapping[str, Any]) -> tuple[list[StoredBackup], list[StoredArchive]]:
+def _erase(backup: Backup, storage: Store) -> None:
+    """Its manifest first, so that no half of one looks whole."""
+    storage.delete(f"{backup.index}/{contract.MANIFEST}")
+    for prefix in (backup.folder, backup.index):
+        _delete_all(storage.names(prefix + "/"), storage)
+
+
+def _prune_archive(step: DeleteBackup, storage: Store, needs: Needs, lives: bool) -> None:
+    """A file that comes before every backup leads to no point in time any more."""
+    described = f"{contract.INDEX}{step.project}/{step.instance}/"
+    documents = storage.names(described)
+    description = archives.index_of(step.project, step.instance)
+    if description not in documents:
+        return
+    manifests = [name for name in documents if name.endswith(f"/{contract.MANIFEST}")]
+    try:
+        positions = [contract.decode(storage.get(name)).position for name in manifests]
+    except NotABackup:
+        return  # Which files it needs cannot be told.
+    if not positions and lives:
+        return
+    folder = _archive(step.project, step.instance, storage).folder
+    objects = storage.names(f"{folder}/")
+    for name in stored_logs.names_in(objects, folder):
+        if not any(needs(name, each) for each in positions):
+            # Its list first, so that no half of it looks whole.
+            first, *segments = stored_logs.objects_of(name, objects, folder)
+            storage.delete(first)
+            _delete_all(segments, storage)
+    if not positions:
+        storage.delete(description)
+
+
+def _delete_all(names: Iterable[str], storage: Store) -> None:
+    with ThreadPoolExecutor(_AT_ONCE, "storage") as pool:
+        list(pool.map(storage.delete, names))
+
+
+def catalogue(store: Store | None) -> tuple[list[StoredBackup], list[StoredArchive]]:
     """Every backup, by project, instance and time, and every archive that the storage tells of."""
-    if not settings:
+    if store is None:
         return [], []
-    with _storage(settings) as storage:
-        names = storage.names(contract.INDEX)
-        return _read_backups(storage, names), list(_read_archives(storage, names))
+    with _opened(store) as storage:
+        folders: dict[str, dict[str, bytes]] = {}
+        for name, document in _read_all(storage.names(contract.INDEX), storage):
+            folder, _, kind = name.rpartition("/")
+            folders.setdefault(folder, {})[kind] = document
+    described = (_described(held) for held in folders.values())
+    backups = sorted(
+        (_stored(backup, damage) for backup, damage in described if backup is not None),
+        key=lambda b: (b.project, b.instance_name, b.began, b.id),
+    )
+    return backups, list(_read_archives(folders.values()))
 
 
-def _read_archives(storage: Storage, names: Iterable[str]) -> Iterator[StoredArchive]:
-    for name in names:
-        if name.endswith(f"/{archives.DESCRIPTION}"):
-            try:
-                found = archives.decode(storage.get(name))
-            except (Missing, NotABackup):
-                continue
-            fields = StoredArchive.__struct_fields__
-            yield StoredArchive(**{field: getattr(found, field) for field in fields})
+def _read_all(names: Sequence[str], storage: Store) -> Iterator[tuple[str, bytes]]:
+    """The documents by their names, without those that are deleted in this moment."""
+
+    def read(name: str) -> bytes | None:
+        try:
+            return storage.get(name)
+        except Missing:
+            return None
+
+    with ThreadPoolExecutor(_AT_ONCE, "storage") as pool:
+        for name, document in zip(names, pool.map(read, names), strict=True):
+            if document is not None:
+                yield name, document
 
 
-def _read_backups(storage: Storage, names: Iterable[str]) -> list[StoredBackup]:
-    documents: dict[str, dict[str, str]] = {}
-    for name in names:
-        folder, _, document = name.rpartition("/")
-        documents.setdefault(folder, {})[document] = name
-    found = []
-    for held in documents.values():
-        backup, damage = _described(storage, held)
-        if backup is not None:
-            found.append(_stored(backup, damage or _fault(storage, held)))
-    return sorted(found, key=lambda b: (b.project, b.instance_name, b.began, b.id))
+def _read_archives(folders: Iterable[Mapping[str, bytes]]) -> Iterator[StoredArchive]:
+    for held in folders:
+        try:
+            if archives.DESCRIPTION in held:
+                found = archives.decode(held[archives.DESCRIPTION])
+                fields = StoredArchive.__struct_fields__
+                yield StoredArchive(**{field: getattr(found, field) for field in fields})
+        except NotABackup:
+            continue
 
 
-def _described(storage: Storage, held: Mapping[str, str]) -> tuple[Backup | None, str]:
-    """The backup, and what is wrong with its manifest: then it is known as it was begun."""
+def _described(held: Mapping[str, bytes]) -> tuple[Backup | None, str]:
+    """The backup and its fault; one whose manifest is damaged is known as it was begun."""
     damage = ""
     for document in (contract.MANIFEST, contract.BEGUN):
         try:
             if document in held:
-                return contract.decode(storage.get(held[document])), damage
-        except Missing:
-            continue
+                return contract.decode(held[document]), damage or _fault(held)
         except NotABackup as error:
             damage = str(error)
     return None, damage
 
 
-def _fault(storage: Storage, held: Mapping[str, str]) -> str:
+def _fault(held: Mapping[str, bytes]) -> str:
     if contract.MANIFEST in held or contract.FAULT not in held:
         return ""
     try:
-        return str(json.loads(storage.get(held[contract.FAULT]))["fault"])
+        return str(json.loads(held[contract.FAULT])["fault"])
     except (ValueError, KeyError):
         return "unknown"
 
@@ -192,7 +273,7 @@ def _stored(backup: Backup, fault: str) -> StoredBackup:
     return StoredBackup(**(known | {"fault": fault}))
 
 
-def _manifest(ref: BackupRef, storage: Storage) -> Backup:
+def _manifest(ref: BackupRef, storage: Store) -> Backup:
     name = f"{contract.INDEX}{ref.project}/{ref.instance}/{ref.id}/{contract.MANIFEST}"
     try:
         return contract.decode(storage.get(name))
@@ -201,12 +282,12 @@ def _manifest(ref: BackupRef, storage: Storage) -> Backup:
 
 
 @contextmanager
-def _storage(settings: Mapping[str, Any]) -> Iterator[Storage]:
+def _opened(store: Store | None) -> Iterator[Store]:
     """The storage; its errors become those of actions."""
-    if not settings:
+    if store is None:
         raise Failed("backups have no storage that the servers of this cloud could reach")
     try:
-        yield open_storage(dict(settings))
+        yield store
     except TryLater as error:
         raise Passing(error.message, error.details) from None
     except GuestError as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from executors import backups, keys
@@ -13,6 +14,7 @@ from executors.cloud.interface import Boot, Cloud, Endpoint, Identity
 from executors.errors import Failed, Passing
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
+from executors.storage.interface import Store
 from guest_agent.contract import backup as words
 from planners import steps
 from planners.case import SecretMissing
@@ -33,8 +35,8 @@ class Context:
     definitions: Mapping[str, Definition]
     repository: str = ""
     """The name that everything made is marked with."""
-    storage: Mapping[str, Any] = field(default_factory=dict)
-    """The settings of the storage of backups, as the guests get them."""
+    storage: Store | None = None
+    """Where backups are kept."""
     tell: Callable[[str, str], None] = lambda _instance, _text: None
     """Told how a long action on an instance does."""
 
@@ -139,7 +141,8 @@ def delete_server(step: steps.DeleteServer, context: Context) -> None:
 @handles(steps.Prepare)
 def prepare(step: steps.Prepare, context: Context) -> None:
     _wait_for_guest(step.instance, context)
-    restore = backups.restore_order(step.restore, step.until, context.storage, context.key)
+    needs = _needs(step.datastore, context)
+    restore = backups.restore_order(step.restore, step.until, context.storage, context.key, needs)
     _call(
         step,
         context,
@@ -153,6 +156,10 @@ def prepare(step: steps.Prepare, context: Context) -> None:
 @handles(steps.TakeFinalBackup)
 @handles(steps.TakeBackup)
 def take_backup(step: steps.TakeBackup, context: Context) -> None:
+    if _runs(step, context):
+        # A control plane that ended while it ran began it.
+        _wait_for_backup(step, context)
+        return
     order = backups.backup_order(step, context.storage, context.key)
     if order is None:
         return
@@ -163,9 +170,16 @@ def take_backup(step: steps.TakeBackup, context: Context) -> None:
         backup=asdict(order.backup),
         after=order.after,
         key=order.key,
-        storage=dict(context.storage),
+        storage=order.storage,
     )
     _wait_for_backup(step, context)
+
+
+def _runs(step: steps.TakeBackup | steps.DeleteBackup, context: Context) -> bool:
+    told = context.guests.call(
+        _endpoint(step.instance, context), "backup_progress", identifier=step.backup
+    )
+    return bool(told["state"] == words.RUNNING)
 
 
 def _wait_for_backup(step: steps.TakeBackup, context: Context) -> None:
@@ -205,7 +219,11 @@ def delete_backup(step: steps.DeleteBackup, context: Context) -> None:
         # One that still runs would go on; a guest that does not answer finds it gone at its end.
         with suppress(Passing, Failed):
             context.guests.call(endpoint, "cancel_backup", identifier=step.backup)
-    backups.erase(step, context.storage)
+            limit = time.monotonic() + _UNHEARD_SECONDS
+            while _runs(step, context) and time.monotonic() < limit:
+                time.sleep(_POLL_SECONDS)
+    needs = _needs(step.datastore, context)
+    backups.erase(step, context.storage, needs, lives=endpoint is not None)
 
 
 @handles(steps.Configure)
@@ -308,6 +326,15 @@ def enable_root(step: steps.EnableRoot, context: Context) -> None:
 @handles(steps.DisableRoot)
 def disable_root(step: steps.DisableRoot, context: Context) -> None:
     _call(step, context, "disable_root")
+
+
+def _needs(datastore: str, context: Context) -> backups.Needs:
+    """By the datastore's hints; one without an archive has nothing that a backup needs."""
+    definition = context.definitions.get(datastore)
+    if definition is None or not definition.can("pointInTime"):
+        return lambda _name, _position: True
+    needs: backups.Needs = importlib.import_module(f"{definition.package}.hints").needs
+    return needs
 
 
 def _identity(

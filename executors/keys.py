@@ -70,6 +70,10 @@ class ControlKey:
         text = f"{instance}/{login}/{secret}".encode()
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:32]
 
+    def url_key(self, container: str) -> str:
+        """What signs the temporary URLs of a Swift container."""
+        return self._derived(f"urls/{container}").rstrip("=")
+
     def wrap(self, key: bytes) -> str:
         """The data key of a backup as only this key can read it (AES key wrap, RFC 3394)."""
         return base64.urlsafe_b64encode(aes_key_wrap(self._wrapping_key(), key)).decode()

@@ -141,6 +141,7 @@ class DeletePort(Step, frozen=True, kw_only=True, tag=True):
 class Prepare(Step, frozen=True, kw_only=True, tag=True):
     STAGE = Stage.PREPARE
     RULES = ("instance:create",)
+    datastore: str
     memory: int
     configuration: dict[str, str]
     restore: list[BackupRef] = []
@@ -193,6 +194,7 @@ class DeleteBackup(Step, frozen=True, kw_only=True, tag=True):
     backup: str
     project: str
     instance_name: str
+    datastore: str
 
 
 class Configure(Step, frozen=True, kw_only=True, tag=True):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from executors.cloud.interface import Cloud
 from executors.engine import FREE, Entry, Lanes, Outcome, Stop, execute
 from executors.guest.interface import Guests
 from executors.handlers import Context, handle
 from executors.keys import ControlKey
+from executors.storage.interface import Store
 from planners.observed import Observed
 from planners.plan import Action, Plan
 from planners.planning import basis_by_address
@@ -42,7 +42,7 @@ class World:
     journal: Journal
     locks: Path
     repository: str = ""
-    storage: Mapping[str, Any] = field(default_factory=dict)
+    storage: Store | None = None
 
     def observe(self) -> Observed:
         return observe(self.cloud, self.guests, self.journal, self.storage)

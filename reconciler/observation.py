@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from executors.backups import catalogue
 from executors.cloud import interface
 from executors.cloud.interface import Cloud, Endpoint
 from executors.guest.interface import Guests
+from executors.storage.interface import Store
 from planners import observed as seen
 from planners.observed import CloudState, Observed
 from reconciler.journal.journal import Journal
 
 
 def observe(
-    cloud: Cloud, guests: Guests, journal: Journal, storage: Mapping[str, Any] | None = None
+    cloud: Cloud, guests: Guests, journal: Journal, storage: Store | None = None
 ) -> Observed:
-    """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it.
-
-    *storage* has the settings of the storage of backups.
-    """
+    """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it."""
     state = cloud.observe()
     reports = guests.observe(endpoints(state))
-    backups, archives = catalogue(storage or {})
+    backups, archives = catalogue(storage)
     return Observed(
         cloud=state,
         guests=reports,

@@ -36,6 +36,8 @@ class Scheduler:
     """How many backups are taken on one host at the same time."""
     stop: Stop | None = None
     progress: Callable[[Entry], None] = lambda _: None
+    verify: Callable[[StoredBackup], list[str]] = lambda _: []
+    """Restores a backup somewhere else and names the databases in it; raises if it cannot be."""
 
     def begin(self, now: float) -> dict[Due, int]:
         """Record as begun what is due at *now*; the number of each execution by what was due."""
@@ -68,6 +70,8 @@ class Scheduler:
             return
         outcome = self._apply(plan, Lanes(_host_of(observed), self.per_host))
         self._record(plan, outcome, wanted, begun)
+        for each, item in wanted.items():
+            self._verify_if_due(each, item.removeprefix("backup "), begun[each])
         self._let_go(wanted)
 
     def _record(
@@ -84,6 +88,26 @@ class Scheduler:
             else:
                 text = faults.get(action, "it was stopped before it began")
                 self.executions.end(begun[each], ERROR, name, text)
+
+    def _verify_if_due(self, served: Due, name: str, number: int) -> None:
+        every = self.desired.schedules[served.schedule].spec.verify_every
+        schedule, instance = str(served.schedule), str(served.instance)
+        if not every or self.executions.state(number) != SUCCESS:
+            return
+        if self.executions.successes(schedule, instance) % every:
+            return
+        stored = next(
+            b
+            for b in self.world.observe().backups
+            if (b.project, b.name) == (served.instance.project, name)
+        )
+        try:
+            found = ", ".join(self.verify(stored)) or "no databases"
+        except Exception as error:  # noqa: BLE001 - it is recorded where people look
+            text = f"Backup complete, but it cannot be restored: {error}"
+            self.executions.end(number, ERROR, name, text)
+        else:
+            self.executions.end(number, SUCCESS, name, f"Backup complete and restored: {found}")
 
     def _let_go(self, served: Collection[Due]) -> None:
         observed = self.world.observe()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from guest_agent.contract.report import RUNNING
 from planners.observed import Observed, StoredBackup
 from planners.planning import reports_by_address
+from policy.check import Consent
 from reconciler.workspace import Workspace
 from specs.desired import Address, Desired
 from specs.loading import Source, load
@@ -16,14 +19,53 @@ _FILE = "(the throw-away instance)"
 _GIB = 1 << 30
 
 
-def with_throw_away(
-    workspace: Workspace, backup: StoredBackup, flavor: str = ""
-) -> tuple[Address, Desired]:
-    """The address of a new instance made from *backup*, and what is desired with it.
+Act = Callable[[Workspace, str], None]
+"""Does something with one address of a workspace. Raises whatever keeps it from that."""
+REMOVAL = Consent(mass_destroy=True, tearing_down=True)
+
+
+class NotRestored(Exception):
+    """A backup was restored, and what came of it does not run."""
+
+
+def verify(
+    workspace: Workspace,
+    backup: StoredBackup,
+    converge: Act,
+    remove: Act,
+    observe: Callable[[], Observed],
+    flavor: str = "",
+) -> list[str]:
+    """The databases that *backup* gives to a throw-away instance, which is removed again.
 
     Left behind by a kill, it is what nobody declares, and the next plan deletes it.
-    Raises SpecProblems.
+    Raises NotRestored, SpecProblems, and what *converge* and *remove* raise.
     """
+    address, desired = _with_throw_away(workspace, backup, flavor)
+    wanted = _desiring(workspace, desired)
+    try:
+        converge(wanted, str(address))
+        found = _contents(observe(), address)
+    finally:
+        if any(each == address for each, _, _ in reports_by_address(observe())):
+            remove(_desiring(workspace, workspace.desired, {address.project}), str(address))
+    if found is None:
+        raise NotRestored(f"{backup.name} was restored, and its server does not run")
+    return found
+
+
+def _desiring(
+    workspace: Workspace, desired: Desired, kept_projects: Collection[str] = ()
+) -> Workspace:
+    changed = replace(workspace, kept_projects=set(kept_projects))
+    changed.desired = desired
+    return changed
+
+
+def _with_throw_away(
+    workspace: Workspace, backup: StoredBackup, flavor: str
+) -> tuple[Address, Desired]:
+    """The address of a new instance made from *backup*, and what is desired with it."""
     desired, revision = workspace.desired, workspace.revision
     source = desired.instances.get(Address(backup.project, backup.instance_name))
     size = 1 + 3 * backup.raw_bytes // _GIB
@@ -48,7 +90,7 @@ def with_throw_away(
     return address, load(sources, workspace.definitions, project, revision.name)
 
 
-def contents(observed: Observed, address: Address) -> list[str] | None:
+def _contents(observed: Observed, address: Address) -> list[str] | None:
     """The databases of the instance; None where its server does not run."""
     for found, _, report in reports_by_address(observed):
         if found == address and report is not None and report.status == RUNNING:

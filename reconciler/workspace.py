@@ -12,6 +12,7 @@ from executors.cloud.interface import Cloud
 from executors.cloud.local import LocalCloud, Setup
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
+from executors.storage.interface import Store
 from planners.observed import Flavor
 from policy.verdict import Actor
 from reconciler import places
@@ -112,13 +113,37 @@ class Workspace:
         return SealedGuests(self.key)
 
     @cached_property
-    def storage(self) -> dict[str, str]:
-        """The settings of the storage of backups, as the guests get them; empty: there is none."""
-        if self.cloud_settings.driver == "openstack":
-            return {}  # A folder here is none of a server's there.
-        named = self.revision.settings.backups.path
-        path = (self.root / named).absolute() if named else places.backups()
-        return {"driver": "directory", "path": str(path)}
+    def storage(self) -> Store | None:
+        """Where backups are kept; None where there is nothing that the servers could reach."""
+        settings, on_openstack = self.revision.settings.backups, self._on_openstack
+        if (settings.driver or ("swift" if on_openstack else "directory")) == "swift":
+            return self._swift
+        if on_openstack:
+            return None  # A folder here is none of a server's there.
+        from executors.storage.folder import Folder
+
+        named = settings.path
+        return Folder((self.root / named).absolute() if named else places.backups())
+
+    @property
+    def _swift(self) -> Store:
+        from executors.storage.swift import Container, Swift
+
+        settings, here = self.revision.settings.backups, self.cloud_settings
+        if not settings.cloud and not self._on_openstack:
+            raise RevisionError("gitrove.yaml: backups: cloud is missing; name one of clouds.yaml")
+        return Swift(
+            Container(
+                cloud=settings.cloud or here.cloud or self.cloud_name,
+                region=settings.region or here.region,
+                name=settings.container,
+                url_key=self.key.url_key(settings.container),
+            )
+        )
+
+    @property
+    def _on_openstack(self) -> bool:
+        return self.cloud_settings.driver == "openstack"
 
     @cached_property
     def key(self) -> ControlKey:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from specs.models.document import Model, Name
 
@@ -60,13 +61,46 @@ class CloudSettings(Model):
 class BackupSettings(Model):
     """Where backups are stored."""
 
-    driver: Literal["directory"] = "directory"
-    path: str | None = Field(
-        default=None, description="A folder, relative to the repository; default: gitrove's own."
+    driver: Literal["directory", "swift"] | None = Field(
+        default=None, description="Default: swift on an OpenStack, else directory."
     )
+    path: str | None = Field(
+        default=None,
+        description="Directory: a folder, relative to the repository; default: gitrove's own.",
+    )
+    container: str = Field(default="gitrove-backups", description="Swift: the container's name.")
+    cloud: str | None = Field(
+        default=None, description="Swift: its name in clouds.yaml; default: that of the instances."
+    )
+    region: str | None = Field(default=None, description="Swift: default as in clouds.yaml.")
     per_host: int = Field(
         default=2, ge=1, description="Scheduled backups at the same time on one host."
     )
+
+
+class NotificationSettings(Model):
+    """One receiver of notifications: CloudEvents to a file or an HTTP address, or a message bus."""
+
+    driver: Literal["file", "webhook", "messaging"]
+    path: str | None = Field(
+        default=None, description="File: where it is, relative to the repository."
+    )
+    url: str | None = Field(default=None, description="Webhook: the address, without a secret.")
+    token_from_env: str | None = Field(
+        default=None, description="Webhook: the variable with the bearer token."
+    )
+    url_from_env: str | None = Field(
+        default=None,
+        description="Messaging: the variable with oslo.messaging's address of the bus.",
+    )
+    topic: str = Field(default="notifications", description="Messaging: the queues' first word.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> NotificationSettings:
+        needed = {"file": "path", "webhook": "url", "messaging": "url_from_env"}[self.driver]
+        if not getattr(self, needed):
+            raise ValueError(f"the driver {self.driver} needs {to_camel(needed)}")
+        return self
 
 
 class JournalSettings(Model):
@@ -119,6 +153,9 @@ class Settings(Model):
     clouds: dict[Name, CloudSettings] = Field(min_length=1)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     backups: BackupSettings = Field(default_factory=BackupSettings)
+    notifications: dict[Name, NotificationSettings] = Field(
+        default_factory=dict, description="Receivers by a name of yours."
+    )
     policy: PolicySettings = Field(default_factory=PolicySettings)
     defaults: Defaults = Field(default_factory=Defaults)
     concurrency: int = Field(default=8, ge=1, le=256, description="Actions at the same time.")

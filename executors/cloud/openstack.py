@@ -6,38 +6,28 @@ tags. Observing takes one paged list for each kind of piece, at the same time.
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-from keystoneauth1.exceptions import ClientException
 from openstack import exceptions
-from openstack.config import OpenStackConfig
-from openstack.connection import Connection
 
 from executors.cloud.interface import Boot, Endpoint, Identity, endpoints
 from executors.cloud.user_data import user_data
-from executors.errors import Failed, Passing
+from executors.errors import Failed
+from executors.openstack_api import connected, errors
 from planners import observed as seen
 from planners.observed import CloudState, Flavor, Port, Server, Volume
 
 _TAG = "gitrove"
 _POLL_SECONDS = 0.5
 _DEADLINE_SECONDS = 600.0
-_CALL_SECONDS = 60
-_BUSY = (409, 429)
 _EXTEND_IN_USE = "3.42"
 """The version of Cinder's API that extends a volume which is attached."""
 _T = TypeVar("_T")
-
-# What they would say reaches people as the error of what was tried.
-for _library in ("keystoneauth", "openstack"):
-    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -62,20 +52,8 @@ class OpenStackCloud:
 
     @cached_property
     def _api(self) -> Any:
-        try:
-            config = OpenStackConfig().get_one(
-                self._setup.cloud, region_name=self._setup.region, api_timeout=_CALL_SECONDS
-            )
-        except exceptions.ConfigException as error:
-            raise Failed(f"clouds.yaml: {error}") from None
-        with _errors("reach the cloud"):
-            api = Connection(config=config)
-            for service in (api.compute, api.block_storage, api.network, api.image):
-                # Where a service does not answer now, the SDK would guess its address, keep
-                # it, and find nothing there: what exists would look as if it were gone.
-                if service.get_api_major_version() is None:
-                    raise Passing(f"the {service.service_type} service does not tell its versions")
-            return api
+        services = ("compute", "block_storage", "network", "image")
+        return connected(self._setup.cloud, self._setup.region, services)
 
     # -- reading --------------------------------------------------------------
 
@@ -115,7 +93,7 @@ class OpenStackCloud:
     # -- ports and volumes ------------------------------------------------------
 
     def create_port(self, identity: Identity) -> None:
-        with _errors("create the port"):
+        with errors("create the port"):
             network = self._api.network
             port = self._port_of(identity.id)
             if port is None:
@@ -129,13 +107,13 @@ class OpenStackCloud:
             network.set_tags(port, _tags(identity))
 
     def delete_port(self, port: str) -> None:
-        with _errors(f"delete the port {port}"):
+        with errors(f"delete the port {port}"):
             self._api.network.delete_port(port)
 
     def create_volume(
         self, identity: Identity, size: int, kind: str, zone: str, datastore: str
     ) -> None:
-        with _errors("create the volume"):
+        with errors("create the volume"):
             volume = self._volume_of(identity.id, _name(identity))
             if volume is None:
                 volume = self._api.block_storage.create_volume(
@@ -148,7 +126,7 @@ class OpenStackCloud:
             self._wait_for_volume(volume.id, "available", "in-use")
 
     def extend_volume(self, volume: str, size: int) -> None:
-        with _errors(f"extend the volume {volume}"):
+        with errors(f"extend the volume {volume}"):
             api = self._api.block_storage
             there = api.get_volume(volume)
             if there.size < size:
@@ -165,7 +143,7 @@ class OpenStackCloud:
             )
 
     def delete_volume(self, volume: str) -> None:
-        with _errors(f"delete the volume {volume}"):
+        with errors(f"delete the volume {volume}"):
             api = self._api.block_storage
             there = _or_none(lambda: api.get_volume(volume))
             if there is None:
@@ -185,7 +163,7 @@ class OpenStackCloud:
     def create_server(
         self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
     ) -> None:
-        with _errors("create the server"):
+        with errors("create the server"):
             server = self._server_of(identity.id, _name(identity))
             if server is None:
                 server = self._begin_server(identity, flavor, image, zone, boot)
@@ -234,13 +212,13 @@ class OpenStackCloud:
         )
 
     def start_server(self, server: str) -> None:
-        with _errors(f"start the server {server}"):
+        with errors(f"start the server {server}"):
             if self._api.compute.get_server(server).status == "SHUTOFF":
                 self._api.compute.start_server(server)
             self._wait_until_active(server)
 
     def resize_server(self, server: str, flavor: str) -> None:
-        with _errors(f"resize the server {server}"):
+        with errors(f"resize the server {server}"):
             compute = self._api.compute
             wanted = self._named(compute.find_flavor, "flavor", flavor)
             there = compute.get_server(server)
@@ -256,26 +234,26 @@ class OpenStackCloud:
             )
 
     def confirm_resize(self, server: str) -> None:
-        with _errors(f"confirm the resize of the server {server}"):
+        with errors(f"confirm the resize of the server {server}"):
             if self._api.compute.get_server(server).status == "VERIFY_RESIZE":
                 self._api.compute.confirm_server_resize(server)
             self._wait_until_active(server)
 
     def revert_resize(self, server: str) -> None:
-        with _errors(f"revert the resize of the server {server}"):
+        with errors(f"revert the resize of the server {server}"):
             if self._api.compute.get_server(server).status == "VERIFY_RESIZE":
                 self._api.compute.revert_server_resize(server)
             self._wait_until_active(server)
 
     def set_metadata(self, server: str, key: str, value: str) -> None:
-        with _errors(f"mark the server {server}"):
+        with errors(f"mark the server {server}"):
             if value:
                 self._api.compute.set_server_metadata(server, **{key: value})
             else:
                 self._api.compute.delete_server_metadata(server, [key])
 
     def delete_server(self, server: str) -> None:
-        with _errors(f"delete the server {server}"):
+        with errors(f"delete the server {server}"):
             compute = self._api.compute
             there = _or_none(lambda: compute.get_server(server))
             if there is None:
@@ -371,7 +349,7 @@ class OpenStackCloud:
 
 
 def _listed(listing: Callable[..., Iterable[Any]], **query: Any) -> list[Any]:
-    with _errors("list what there is"):
+    with errors("list what there is"):
         return list(listing(**query))
 
 
@@ -467,23 +445,3 @@ def _or_none(get: Callable[[], Any]) -> Any:
         return get()
     except exceptions.NotFoundException:
         return None
-
-
-@contextmanager
-def _errors(doing: str) -> Iterator[None]:
-    """What the SDK raises, as the errors of actions."""
-    try:
-        yield
-    except (exceptions.SDKException, ClientException) as error:
-        raise _told(doing, error) from None
-
-
-def _told(doing: str, error: Exception) -> Passing | Failed:
-    status = getattr(error, "status_code", None) or getattr(error, "http_status", None) or 0
-    words = str(getattr(error, "details", "") or error)
-    # What requests and urllib3 add of their own is for their developers.
-    text = f"cannot {doing}: {words.partition(': HTTPConnectionPool')[0]}"
-    # A quota is a limit that a person has to raise, whatever its status is.
-    over = "uota" in text or status == 413
-    passing = status in _BUSY or status >= 500 or status == 0
-    return Passing(text) if passing and not over else Failed(text)

@@ -13,7 +13,7 @@ import msgspec
 
 from executors.cloud.interface import Endpoint
 from executors.errors import Failed, Passing
-from guest_agent.contract.backup import COMPLETED, MANIFEST, Backup, Segment, encode
+from guest_agent.contract.backup import COMPLETED, MANIFEST, Backup, decode, encode
 from guest_agent.contract.report import (
     NEW,
     RUNNING,
@@ -134,8 +134,8 @@ class SimulatedGuests:
         """The whole is in the last backup of a chain, incremental or not."""
         last = restore["chain"][-1]
         sink = io.BytesIO()
-        segments = [Segment(**each) for each in last["backup"]["segments"]]
         storage = open_storage(restore["storage"])
+        segments = decode(storage.get(last["manifest"])).segments
         fetch(segments, storage, base64.urlsafe_b64decode(last["key"]), sink)
         guest.rows = msgspec.json.decode(sink.getvalue(), type=dict[str, int])
         guest.databases = dict.fromkeys(guest.rows, False)

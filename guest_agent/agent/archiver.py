@@ -18,9 +18,11 @@ from guest_agent.contract.errors import GuestError, Refused
 from guest_agent.datastores.driver import Log
 from guest_agent.toolkit import stored_logs
 from guest_agent.toolkit.files import write_atomically
-from guest_agent.toolkit.storage import open_storage
+from guest_agent.toolkit.storage import access_until, open_storage
 
 log = logging.getLogger("guest_agent")
+
+_RENEW_SECONDS = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Archiver:
         """What is archived, or None."""
         order = self._order()
         return order.archive if order else None
+
+    @property
+    def renew(self) -> bool:
+        """Whether the access to the storage ends soon, so that the order should be given again."""
+        order = self._order()
+        return order is not None and access_until(order.storage) < time.time() + _RENEW_SECONDS
 
     def enable(self, archive: Archive, key: str, storage: dict[str, Any]) -> None:
         """Begin, or go on with, the archive of this instance."""

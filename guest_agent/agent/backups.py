@@ -17,8 +17,8 @@ from guest_agent.contract import backup as contract
 from guest_agent.contract.archive import Archive
 from guest_agent.contract.backup import Backup, Progress
 from guest_agent.contract.errors import GuestError, Refused, TryLater
-from guest_agent.datastores.driver import Backups, Driver, Logs, Part
-from guest_agent.toolkit import sealed_stream, stored_backups, stored_logs
+from guest_agent.datastores.driver import Backups, Driver, Logs, NothingToFollow, Part
+from guest_agent.toolkit import sealed_stream, stored_logs
 from guest_agent.toolkit.storage import Missing, Storage, open_storage
 
 log = logging.getLogger("guest_agent")
@@ -38,11 +38,12 @@ class Link:
 
 @dataclass(frozen=True)
 class Point:
-    """A time (seconds since the epoch) to which an archive is replayed, and its data key."""
+    """A time (seconds since the epoch) to which an archive is replayed: its data key, its files."""
 
     archive: Archive
     key: bytes
     until: float
+    names: list[str]
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,13 @@ class BackupRunner:
             self._cancelled.set()
 
     def _run(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> None:
+        noted = _Noted(storage)
         try:
-            done = self._take(replace(backup, began=time.time()), after, key, storage)
+            done = self._take(replace(backup, began=time.time()), after, key, noted)
         except _Cancelled as error:
             # Whoever cancels it wants nothing of it to be left.
             with contextlib.suppress(GuestError):
-                stored_backups.erase(backup, storage)
+                noted.erase()
             self._progress = Progress(backup.id, contract.FAILED, fault=error.message)
         except GuestError as error:
             self._failed(backup, storage, error.message, error.details)
@@ -110,12 +112,17 @@ class BackupRunner:
 
     def _take(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> Backup:
         manifest = f"{backup.index}/{contract.MANIFEST}"
-        if storage.names(manifest):
+        with contextlib.suppress(Missing):
             return contract.decode(storage.get(manifest))
-        stored_backups.erase(backup, storage)
         begun = f"{backup.index}/{contract.BEGUN}"
         storage.put(begun, contract.encode(backup))
-        with self._backups.dump(after) as dump:
+        with contextlib.ExitStack() as ended:
+            try:
+                dump = ended.enter_context(self._backups.dump(after))
+            except NothingToFollow as error:
+                log.warning("backup %s is taken in full: %s", backup.id, error.message)
+                backup = replace(backup, kind=contract.FULL, parent="")
+                dump = ended.enter_context(self._backups.dump({}))
             segments, raw, stored = sealed_stream.store(
                 dump.stream, storage, backup.folder, key, self._tell(backup.id)
             )
@@ -127,8 +134,10 @@ class BackupRunner:
             position=dump.position,
             finished=time.time(),
         )
-        if not storage.names(begun):
-            raise _Cancelled("the backup was deleted while it ran")
+        try:
+            storage.get(begun)
+        except Missing:
+            raise _Cancelled("the backup was deleted while it ran") from None
         storage.put(manifest, contract.encode(done))
         return done
 
@@ -147,6 +156,24 @@ class BackupRunner:
             told = json.dumps({"fault": message})
             storage.put(f"{backup.index}/{contract.FAULT}", told.encode())
         self._progress = Progress(backup.id, contract.FAILED, fault=message, details=details)
+
+
+class _Noted:
+    """A storage that knows what was put into it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._names: list[str] = []
+        self.get = storage.get
+        self.delete = storage.delete
+
+    def put(self, name: str, data: bytes) -> None:
+        self._names.append(name)
+        self._storage.put(name, data)
+
+    def erase(self) -> None:
+        for name in self._names:
+            self._storage.delete(name)
 
 
 def check(chain: list[Link], storage: Storage) -> None:
@@ -184,21 +211,30 @@ def _logs(point: Point, storage: Storage) -> Logs:
     def fetch(name: str, sink: IO[bytes]) -> None:
         stored_logs.fetch_log(name, storage, point.archive.folder, point.key, sink)
 
-    return Logs(stored_logs.names(storage, point.archive.folder), fetch)
+    return Logs(point.names, fetch)
 
 
 def restore_of(told: dict[str, Any]) -> Restore:
-    """``{"chain": [{"backup": …, "key": …}], "storage": …, "point": {"archive", "key", "until"}}``
+    """``{"chain": [{"manifest": …, "key": …}], "storage": …, "point": {…}}``
 
-    Keys are base64; without a point the chain is all that is restored.
+    A manifest is told by its name in the storage, for those of large backups are
+    long. A point is ``{"archive", "key", "until", "names"}``; keys are base64.
+    Without a point the chain is all that is restored. Raises Refused.
     """
-    chain = [Link(contract.of(each["backup"]), key_of(each["key"])) for each in told["chain"]]
+    storage = open_storage(told["storage"])
     point = told.get("point")
-    return Restore(
-        chain,
-        open_storage(told["storage"]),
-        Point(Archive(**point["archive"]), key_of(point["key"]), point["until"]) if point else None,
-    )
+    try:
+        chain = [
+            Link(contract.decode(storage.get(each["manifest"])), key_of(each["key"]))
+            for each in told["chain"]
+        ]
+    except (Missing, contract.NotABackup) as error:
+        raise Refused(f"the backup cannot be restored: {error}") from None
+    return Restore(chain, storage, _point(point) if point else None)
+
+
+def _point(told: dict[str, Any]) -> Point:
+    return Point(Archive(**told["archive"]), key_of(told["key"]), told["until"], told["names"])
 
 
 def key_of(text: str) -> bytes:

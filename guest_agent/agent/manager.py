@@ -371,8 +371,14 @@ class Manager:
         archive = self.archiver.archive
         if archive is None:
             return report.Archive()
-        until = archive.until
-        return report.Archive(True, archive.interval, archive.since, until, self.archiver.fault)
+        return report.Archive(
+            enabled=True,
+            interval=archive.interval,
+            since=archive.since,
+            until=archive.until,
+            fault=self.archiver.fault,
+            renew=self.archiver.renew,
+        )
 
     def _status_before_prepared(self) -> str:
         if self._fault():

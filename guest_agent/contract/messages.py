@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 VERSION = 1
-MAX_FRAME = 1 << 20
+MAX_FRAME = 8 << 20
 PORT = 4279
 """The agent's TCP port on the instance's own address."""
 

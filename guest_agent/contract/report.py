@@ -74,6 +74,7 @@ class Archive:
     """The continuous archive: what was committed between ``since`` and ``until`` is in it.
 
     Seconds, since the epoch where they are times; ``fault`` says why it does not go on.
+    ``renew``: its access to the storage ends soon.
     """
 
     enabled: bool = False
@@ -81,6 +82,7 @@ class Archive:
     since: float = 0.0
     until: float = 0.0
     fault: str = ""
+    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
+from guest_agent.contract.errors import GuestError
 from guest_agent.toolkit.configuration import ConfigurationFiles
 from guest_agent.toolkit.files import make_folder
 from guest_agent.toolkit.processes import ServerProcess
@@ -70,6 +71,10 @@ class Schema:
     collation: str = ""
 
 
+class NothingToFollow(GuestError):
+    """The server no longer has what came after that position; only a full dump is possible."""
+
+
 @dataclass
 class Dump:
     """A running dump. ``position`` is set when all of ``stream`` was read and the dump ended."""
@@ -86,7 +91,10 @@ class Backups(Protocol):
     """How one datastore's data is taken out while it runs, and put back where there is none."""
 
     def dump(self, after: dict[str, str]) -> AbstractContextManager[Dump]:
-        """A dump of everything, or of what came *after* the position of an earlier one."""
+        """A dump of everything, or of what came *after* the position of an earlier one.
+
+        Raises NothingToFollow before anything of the dump was read.
+        """
 
     def restore(self, parts: list[Part]) -> None:
         """Make the data directory from a full dump and the incremental ones that follow it."""
@@ -97,7 +105,7 @@ class Backups(Protocol):
 
 @dataclass(frozen=True)
 class Logs:
-    """The files of an archive, in order, and how one of them is written into a sink."""
+    """Files of an archive, in order, and how one of them is written into a sink."""
 
     names: list[str]
     fetch: Callable[[str, IO[bytes]], None]

@@ -26,7 +26,8 @@ _SEGMENT = 8 << 20
 _PREFIX_BYTES = 7
 _TAG_BYTES = 16
 _LENGTH = struct.Struct(">I")
-_LEVEL = 3
+# Level 3 makes dumps a few per cent smaller and takes half as long again.
+_LEVEL = 1
 # One worker of zstd compresses while this process reads and encrypts.
 _THREADS = 1
 _JOB = 2 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -22,10 +23,16 @@ def store_log(path: Path, storage: Storage, folder: str, key: bytes) -> None:
     storage.put(f"{folder}/{path.name}{_SUFFIX}", told.encode())
 
 
-def names(storage: Storage, folder: str) -> list[str]:
-    """The names of the whole files in *folder*, sorted."""
-    found = (name.removeprefix(f"{folder}/") for name in storage.names(f"{folder}/"))
+def names_in(objects: Iterable[str], folder: str) -> list[str]:
+    """The names of the whole files in *folder*, by the names of its *objects*."""
+    found = (name.removeprefix(f"{folder}/") for name in objects)
     return [name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)]
+
+
+def objects_of(name: str, objects: Iterable[str], folder: str) -> list[str]:
+    """Those of *objects* that make up the file *name*, its list first."""
+    head = f"{folder}/{name}{_SUFFIX}"
+    return [head, *(each for each in objects if each.startswith(f"{folder}/{name}/"))]
 
 
 def fetch_log(name: str, storage: Storage, folder: str, key: bytes, sink: IO[bytes]) -> None:

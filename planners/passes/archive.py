@@ -17,6 +17,8 @@ def archive(case: Case, present: Archive) -> Answer:
     wished, address = case.wanted.spec.point_in_time_recovery, str(case.address)
     if wished != present.enabled:
         yield _switch(case, wished)
+    elif wished and present.renew:
+        yield Draft("archive", Verb.UPDATE, _enable(case), "its access to the storage ends soon")
     elif wished and present.fault:
         yield Note(address=address, text=f"the log is not archived: {present.fault}")
     elif wished:
@@ -31,14 +33,17 @@ def _switch(case: Case, on: bool) -> Draft:
     if not on:
         step = DisableArchive(instance=case.id)
         return Draft("archive", Verb.UPDATE, step, "no longer declared", changes=[change])
-    enable = EnableArchive(
+    return Draft("archive", Verb.UPDATE, _enable(case), "declared", changes=[change])
+
+
+def _enable(case: Case) -> EnableArchive:
+    return EnableArchive(
         instance=case.id,
         project=case.address.project,
         instance_name=case.address.name,
         datastore=case.offer.definition.name,
         interval=INTERVAL,
     )
-    return Draft("archive", Verb.UPDATE, enable, "declared", changes=[change])
 
 
 def _word(value: bool) -> str:

@@ -108,6 +108,7 @@ def deletion(backup: StoredBackup, reason: str) -> Draft:
         backup=backup.id,
         project=backup.project,
         instance_name=backup.instance_name,
+        datastore=backup.datastore,
     )
     return Draft(f"backup {backup.name}", Verb.DELETE, step, reason, Impact.DATA_LOSS)
 

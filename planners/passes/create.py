@@ -86,6 +86,7 @@ def prepare(case: Case) -> Answer:
         restore = found
     step = Prepare(
         instance=case.id,
+        datastore=case.offer.definition.name,
         memory=case.memory,
         configuration=dict(sorted(case.configuration.items())),
         restore=[BackupRef(each.id, each.instance, each.project) for each in restore],

@@ -23,6 +23,7 @@ from reconciler.cli.shared import (
     console,
     errors_explained,
     fail,
+    notify,
     open_journal,
     open_workspace,
 )
@@ -152,8 +153,11 @@ def _run(workspace: Workspace, made: Plan, journal: Journal) -> Outcome:
     stop = Stop()
     world = world_of(workspace, journal)
     concurrency = workspace.revision.settings.concurrency
-    with _interruptible(stop), _progress(made) as (progress, tell):
-        return execute(made, world, workspace.actor.name, concurrency, stop, progress, tell)
+    try:
+        with _interruptible(stop), _progress(made) as (progress, tell):
+            return execute(made, world, workspace.actor.name, concurrency, stop, progress, tell)
+    finally:
+        notify(workspace, journal)
 
 
 def _finish(outcome: Outcome) -> None:

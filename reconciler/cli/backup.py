@@ -148,21 +148,21 @@ def verify(
     from reconciler.cli.apply import converge, run_plan
     from reconciler.cli.plan import make
 
+    def restore(wanted: Workspace, address: str) -> None:
+        converge(wanted, [address], True, Consent())
+
+    def remove(without: Workspace, address: str) -> None:
+        run_plan(without, make(without, _observe(without), [address]), True, verification.REMOVAL)
+
     with errors_explained():
         workspace = open_workspace(directory)
         backup = _backup(name, _observe(workspace).backups)
-        declared = workspace.desired
-        address, workspace.desired = verification.with_throw_away(workspace, backup, flavor)
         try:
-            converge(workspace, [str(address)], True, Consent())
-            found = verification.contents(_observe(workspace), address)
-        finally:
-            workspace.desired = declared
-            workspace.kept_projects = {address.project}
-            removal = make(workspace, _observe(workspace), [str(address)])
-            run_plan(workspace, removal, True, Consent(mass_destroy=True, tearing_down=True))
-    if found is None:
-        raise fail(f"{backup.name} was restored, and its server does not run")
+            found = verification.verify(
+                workspace, backup, restore, remove, lambda: _observe(workspace), flavor
+            )
+        except verification.NotRestored as error:
+            raise fail(str(error)) from None
     typer.echo(f"{backup.name} can be restored. It has: {', '.join(found) or 'no databases'}")
 
 

@@ -7,7 +7,7 @@ import gc
 import typer
 
 from reconciler.cli import apply as apply_command
-from reconciler.cli import backup, inspect, local, plan, repository, schedule
+from reconciler.cli import backup, daemon, inspect, local, plan, repository, schedule
 
 app = typer.Typer(
     name="gitrove",
@@ -39,7 +39,7 @@ app.command(rich_help_panel=_LOOK)(inspect.quota)
 app.command(rich_help_panel=_LOOK)(plan.observe)
 app.add_typer(backup.app, name="backup", rich_help_panel="Backups")
 app.add_typer(schedule.app, name="schedule", rich_help_panel="Backups")
-app.command(rich_help_panel="Backups")(schedule.daemon)
+app.command(rich_help_panel="Backups")(daemon.daemon)
 app.add_typer(local.app, name="local", rich_help_panel="Local cloud")
 
 

@@ -148,11 +148,22 @@ def open_journal(workspace: Workspace) -> Iterator[Journal]:
     places.home().mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         places.home().chmod(0o711)
-    journal = Journal(url)
+    journal = Journal(url, notify=bool(workspace.revision.settings.notifications))
     try:
         yield journal
     finally:
         journal.close()
+
+
+def notify(workspace: Workspace, journal: Journal) -> None:
+    """What cannot be delivered waits for the next apply, or the daemon."""
+    receivers = workspace.revision.settings.notifications
+    if not receivers:
+        return
+    from reconciler.notifications.delivery import deliver
+
+    for name, fault in deliver(journal, receivers, workspace.root).items():
+        console(stderr=True).print(f"[yellow]Notifications to {name} wait:[/] {fault}")
 
 
 def resolve(text: str, known: dict[Address, str]) -> Address:

@@ -55,6 +55,21 @@ class Executions:
             t = tables.executions
             connection.execute(t.update().where(t.c.id == number).values(**ended))
 
+    def state(self, number: int) -> str:
+        t = tables.executions.c
+        with self._journal.connect() as connection:
+            query = sa.select(t.state).where(t.id == number)
+            return str(connection.execute(query).scalar_one())
+
+    def successes(self, schedule: str, instance: str) -> int:
+        """How often the schedule's backup of the instance succeeded."""
+        t = tables.executions.c
+        query = sa.select(sa.func.count()).where(
+            t.schedule == schedule, t.instance == instance, t.state == SUCCESS
+        )
+        with self._journal.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def interrupt(self) -> None:
         """What an earlier daemon left running ended with it."""
         t = tables.executions

@@ -19,6 +19,7 @@ from planners.identity import instance_id
 from planners.observed import Record
 from planners.plan import Plan
 from reconciler.journal import tables
+from reconciler.notifications.events import event_of
 from specs.desired import Address
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -52,10 +53,16 @@ class Fault:
 
 
 class Journal:
-    """One open journal. *clock* gives seconds since the epoch."""
+    """One open journal. *clock* gives seconds since the epoch.
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+    *notify*: what happens is also put into the outbox, in the same transaction.
+    """
+
+    def __init__(
+        self, url: str, clock: Callable[[], float] = time.time, notify: bool = False
+    ) -> None:
         self._clock = clock
+        self._notify = notify
         try:
             self._engine = _engine(url)
             _migrate(self._engine)
@@ -89,7 +96,7 @@ class Journal:
         }
         with self._engine.begin() as connection:
             connection.execute(tables.runs.insert(), [row])
-        return Run(self, run, actor)
+        return Run(self, run, actor, plan.revision)
 
     def end(self, run: str, outcome: str) -> None:
         with self._engine.begin() as connection:
@@ -107,6 +114,8 @@ class Journal:
             failed = [_fault(run.id, now, e) for e in entries if e.state is State.FAILED]
             if failed:
                 connection.execute(tables.faults.insert(), failed)
+            if self._notify and (told := _told(run, entries, now)):
+                connection.execute(tables.outbox.insert(), told)
             for statement, rows in _consequences(entries, now, run.actor).items():
                 connection.execute(statement, rows)
             if begun := _lives(entries).items() - run.begun:
@@ -199,6 +208,7 @@ class Run:
     journal: Journal
     id: str
     actor: str
+    revision: str = ""
     begun: set[tuple[str, str]] = field(default_factory=set)
 
     def record(self, entries: Sequence[Entry]) -> None:
@@ -298,6 +308,11 @@ def _consequences(
                 row = {"address": entry.action.address, "enabled": now, "actor": actor}
                 found.setdefault(_ROOT_ENABLED, []).append(row)
     return found
+
+
+def _told(run: Run, entries: Sequence[Entry], now: float) -> list[Row]:
+    events = (event_of(entry, run.id, run.actor, run.revision) for entry in entries)
+    return [event._asdict() | {"at": now} for event in events if event is not None]
 
 
 def _life(address: str, instance: str, incarnation: int, active: bool, now: float) -> Row:

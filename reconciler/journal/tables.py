@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -61,6 +61,25 @@ executions = Table(
     Column("backup", String(255), nullable=False),
     Column("output", Text, nullable=False),
     Index("executions_by_schedule", "schedule", "instance"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("payload", JSON, nullable=False),
+    # A number is never given twice, also when the table is empty.
+    sqlite_autoincrement=True,
+)
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("delivered", Integer, nullable=False),
 )
 
 faults = Table(

@@ -58,6 +58,13 @@ class BackupScheduleSpec(Model):
         description="Seconds over which the backups of many instances are spread.",
     )
     retention: Retention = Retention()
+    verify_every: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Each so many-th backup is restored into a throw-away instance, which is removed again."
+        ),
+    )
     enabled: bool = True
 
     @field_validator("time_zone")

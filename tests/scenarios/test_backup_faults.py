@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -65,7 +64,7 @@ def ask(world: LocalWorld, query: str, name: str = "ledger") -> object:
 def test_a_full_storage_fails_the_backup_clearly_and_the_next_one_is_taken(
     world: LocalWorld,
 ) -> None:
-    storage = Path(world.storage["path"])
+    storage = world.storage.root
     storage.mkdir(parents=True)
     small_disk(storage, "17m")
     try:
@@ -90,7 +89,7 @@ def test_kill_9_of_the_controller_during_backup_and_restore(world: LocalWorld) -
         assert world.converge(desire(wanted)).actions == []
     (backup,) = world.observe().backups
     assert backup.complete
-    folders = list(Path(world.storage["path"]).glob("data/*/*/*"))
+    folders = list(world.storage.root.glob("data/*/*/*"))
     assert len(folders) == 1
     assert ask(world, "SELECT count(*) FROM kept", "copy") == 1500
 
@@ -130,7 +129,7 @@ def test_a_damaged_file_of_the_archive_fails_the_restore_and_is_named(world: Loc
             "  databases:", f"  {source}\n  databases:"
         )
     )
-    segment = max(Path(world.storage["path"]).glob("archive/**/000000"))
+    segment = max(world.storage.root.glob("archive/**/000000"))
     good = segment.read_bytes()
     segment.write_bytes(good[:50] + bytes([good[50] ^ 1]) + good[51:])
     (failed,) = world.apply(wanted).failed

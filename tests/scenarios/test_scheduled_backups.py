@@ -116,6 +116,23 @@ def test_a_daemon_takes_what_is_due_and_the_next_one_goes_on(
     assert [r["state"] for r in found] == ["COMPLETED"] * len(found)
 
 
+def test_a_schedule_verifies_what_it_took_and_others_are_told(shell: Shell) -> None:
+    (shell.repository / "databases" / "often.yaml").write_text(
+        SCHEDULE.replace("fullEvery: 3", "verifyEvery: 1")
+    )
+    with (shell.repository / "gitrove.yaml").open("a") as settings:
+        settings.write("notifications: {log: {driver: file, path: told.jsonl}}\n")
+    shell.commit()
+    said = shell.run("schedule", "run", "often")
+    assert "SUCCESS shop/orders" in said and "Backup complete and restored: scratch, shop" in said
+    servers = json.loads(shell.run("observe"))["cloud"]["servers"]
+    assert sorted(each["name"] for each in servers) == ["cache", "ledger", "orders"]
+    lines = (shell.repository / "told.jsonl").read_text().splitlines()
+    types = [(e["subject"], e["type"].rpartition(".")[2]) for e in map(json.loads, lines)]
+    for instance in ("shop/orders", "shop/ledger"):
+        assert types.index((instance, "start")) < types.index((instance, "end"))
+
+
 def test_a_backup_is_verified_by_a_restore_that_leaves_nothing(shell: Shell) -> None:
     shell.run("backup", "create", "orders", "--name", "one")
     assert "one can be restored. It has: scratch, shop" in shell.run("backup", "verify", "one")

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import urllib3
 
 Fault = Callable[[str, str], str]
-"""Gets method and path; answers "" (pass on), a status such as "503", "reset", or "lost".
+"""Gets method and path; answers "" (pass on), a status such as "503", "reset", "cut" or "lost".
 
-A lost answer is the worst: what was asked is done, and nobody is told.
+Of a request that is cut only the first half arrives. A lost answer is the worst:
+what was asked is done, and nobody is told.
 """
 _OWN = {"connection", "content-length", "transfer-encoding"}
 
@@ -46,8 +47,12 @@ def _handler(port: int, fault: Fault) -> type[BaseHTTPRequestHandler]:
             if chosen == "reset":
                 self._break_off()
                 return
+            headers = dict(self.headers)
+            if chosen == "cut" and body:
+                body = body[: len(body) // 2]
+                headers["Content-Length"] = str(len(body))
             answer = pool.request(
-                self.command, self.path, body=body, headers=dict(self.headers), redirect=False
+                self.command, self.path, body=body, headers=headers, redirect=False
             )
             if chosen == "lost":
                 self._break_off()

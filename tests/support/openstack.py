@@ -9,6 +9,7 @@ from typing import Any
 from executors.cloud.openstack import OpenStackCloud, Setup
 from executors.guest.client import SealedGuests
 from executors.keys import load as load_key
+from executors.storage.swift import Container, Swift
 from guest_agent.contract.report import Report
 from planners import observed as seen
 from planners.observed import Server
@@ -50,6 +51,15 @@ class OpenStackWorld(World):
     @property
     def locks(self) -> Path:
         return self.folder / "locks"
+
+    @property
+    def storage(self) -> Swift:  # type: ignore[override]
+        return Swift(self.container("devcloud-tests"))
+
+    def container(self, cloud: str) -> Container:
+        """A Swift container of this world's own, reached by *cloud* of clouds.yaml."""
+        name = f"backups-{self.project}"
+        return Container(cloud, None, name, self.key.url_key(name))
 
     def desire(self, text: str) -> Desired:
         return desire(text, self.project)
@@ -96,6 +106,8 @@ class OpenStackWorld(World):
         for port in state.ports:
             if port.metadata.get(seen.PROJECT) == self.project:
                 self.cloud.delete_port(port.id)
+        for name in self.storage.names(""):
+            self.storage.delete(name)
         self.journal.close()
 
     def _servers(self) -> list[Server]:

@@ -22,6 +22,7 @@ from executors.guest.interface import Guests
 from executors.guest.simulated import GuestState, SimulatedGuests
 from executors.keys import ControlKey
 from executors.keys import load as load_key
+from executors.storage.folder import Folder
 from guest_agent.contract.report import Report
 from guest_agent.toolkit.processes import ServerProcess, wait_until
 from planners.observed import Flavor, Observed, Server
@@ -73,9 +74,9 @@ class World:
         raise NotImplementedError
 
     @property
-    def storage(self) -> dict[str, str]:
-        """The settings of the storage of this world's backups."""
-        return {"driver": "directory", "path": str(self.locks / "backups")}
+    def storage(self) -> Folder:
+        """Where this world keeps its backups."""
+        return Folder(self.locks / "backups")
 
     def observe(self) -> Observed:
         return observe(self.cloud, self.guests, self.journal, self.storage)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guest_agent.contract.errors import GuestError
 from guest_agent.datastores.driver import Logs, Place
+from guest_agent.datastores.mariadb.hints import needs, number
 from guest_agent.datastores.mariadb.session import OWN_USER, Session
 from guest_agent.toolkit.files import give_to, make_folder, write_atomically
 from guest_agent.toolkit.processes import reading, writing
@@ -40,7 +41,7 @@ class MariaDBLog:
     def begin(self) -> None:
         with self._session() as session:
             session.run("FLUSH BINARY LOGS")
-            self._remember(_number(self._files(session)[-1]) - 1)
+            self._remember(number(self._files(session)[-1]) - 1)
 
     def end(self) -> None:
         self._last.unlink(missing_ok=True)
@@ -59,8 +60,8 @@ class MariaDBLog:
         last = int(self._last.read_text())
         with self._session() as session:
             files = self._files(session)[:-1]
-        waiting = [name for name in files if _number(name) > last]
-        if waiting and _number(waiting[0]) != last + 1:
+        waiting = [name for name in files if number(name) > last]
+        if waiting and number(waiting[0]) != last + 1:
             raise GuestError(
                 f"the binary logs before {waiting[0]} were removed before they were archived; "
                 "switch pointInTimeRecovery off and on, and take a full backup"
@@ -68,15 +69,15 @@ class MariaDBLog:
         return [self._place.data / name for name in waiting]
 
     def stored(self, path: Path) -> None:
-        self._remember(_number(path.name))
+        self._remember(number(path.name))
         with self._session() as session:
-            following = next(n for n in self._files(session) if _number(n) > _number(path.name))
+            following = next(n for n in self._files(session) if number(n) > number(path.name))
             session.run("PURGE BINARY LOGS TO %s", following)
 
     def replay(self, logs: Logs, position: dict[str, str], until: float) -> None:
-        first = _number(position["binlog"])
-        wanted = [name for name in logs.names if _number(name) >= first]
-        if [_number(name) for name in wanted] != list(range(first, first + len(wanted))):
+        first = number(position["binlog"])
+        wanted = [name for name in logs.names if needs(name, position)]
+        if [number(name) for name in wanted] != list(range(first, first + len(wanted))):
             raise GuestError("the archive of the binary log has a gap after the backup")
         if not wanted:
             raise GuestError("the archive has no binary log that follows the backup")
@@ -126,7 +127,3 @@ class MariaDBLog:
 
     def _remember(self, number: int) -> None:
         write_atomically(self._last, str(number))
-
-
-def _number(name: str) -> int:
-    return int(name.rpartition(".")[2])

@@ -11,9 +11,10 @@ import psycopg2
 from guest_agent.contract.errors import GuestError, TryLater
 from guest_agent.datastores.driver import Account, Place, Schema
 from guest_agent.datastores.postgresql import accounts
-from guest_agent.datastores.postgresql.backups import PostgreSQLBackups, answers
+from guest_agent.datastores.postgresql.backups import PostgreSQLBackups
 from guest_agent.datastores.postgresql.log import PostgreSQLLog, archive_command
 from guest_agent.datastores.postgresql.programs import program
+from guest_agent.datastores.postgresql.recovery import Recovery, answers
 from guest_agent.datastores.postgresql.session import OWN_USER, Session, connect
 from guest_agent.toolkit.configuration import ConfigurationFiles, quoted_codec
 from guest_agent.toolkit.files import write_atomically
@@ -35,8 +36,9 @@ class PostgreSQL:
         owner = place.server_user
         self.files = ConfigurationFiles(place.local, "postgresql.conf", quoted_codec(), owner)
         self.process = ServerProcess(place.local / "database.process", place.local / "database.log")
-        self.backups = PostgreSQLBackups(place, self.files, self.process)
-        self.log = PostgreSQLLog(place, self._session, self.backups)
+        recovery = Recovery(place, self.files, self.process)
+        self.backups = PostgreSQLBackups(place, self._session, recovery)
+        self.log = PostgreSQLLog(place, self._session, recovery)
 
     # -- life ---------------------------------------------------------------
 

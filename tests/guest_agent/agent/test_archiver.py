@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from executors.storage.folder import Folder
 from guest_agent.agent.archiver import Archiver
 from guest_agent.contract.archive import Archive
 from guest_agent.toolkit.processes import wait_until
-from guest_agent.toolkit.storage import Directory
 
 KEY = "a2" * 21 + "a="
 
@@ -46,5 +46,5 @@ def test_a_damaged_order_is_told_and_given_again(tmp_path: Path) -> None:
     archive = Archive("shop", "one", "i", "mariadb", "wrapped", interval=0.05)
     archiver.enable(archive, KEY, {"driver": "directory", "path": str(kept)})
     assert archiver.archive is not None
-    assert wait_until(lambda: archiver.fault == "" and bool(Directory(kept).names("")), 10)
+    assert wait_until(lambda: archiver.fault == "" and bool(Folder(kept).names("")), 10)
     archiver.disable()

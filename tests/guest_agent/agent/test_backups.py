@@ -6,18 +6,18 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from executors.storage.folder import Folder
 from guest_agent.agent.backups import BackupRunner
 from guest_agent.contract import backup as contract
 from guest_agent.contract.backup import Backup
 from guest_agent.contract.errors import GuestError, TryLater
-from guest_agent.datastores.driver import Dump, Part
+from guest_agent.datastores.driver import Dump, NothingToFollow, Part
 from guest_agent.toolkit.processes import wait_until
-from guest_agent.toolkit.storage import Directory
-from guest_agent.toolkit.stored_backups import erase
 
 KEY = secrets.token_bytes(32)
 
@@ -31,6 +31,8 @@ class Pipe:
 
     @contextmanager
     def dump(self, after: dict[str, str]) -> Iterator[Dump]:
+        if after:
+            raise NothingToFollow("the log is gone")
         self.dumps += 1
         out, self.into = os.pipe()
         with os.fdopen(out, "rb") as stream:
@@ -55,8 +57,8 @@ class Pipe:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Directory:
-    return Directory(tmp_path / "storage")
+def storage(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "storage")
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def ended(runner: BackupRunner, state: str) -> str:
 
 
 def test_one_that_runs_is_joined_and_another_has_to_wait(
-    runner: BackupRunner, pipe: Pipe, storage: Directory
+    runner: BackupRunner, pipe: Pipe, storage: Folder
 ) -> None:
     runner.begin(backup("a"), {}, KEY, storage)
     pipe.write(b"data")
@@ -96,7 +98,7 @@ def test_one_that_runs_is_joined_and_another_has_to_wait(
 
 
 def test_a_complete_one_is_never_taken_again(
-    runner: BackupRunner, pipe: Pipe, storage: Directory
+    runner: BackupRunner, pipe: Pipe, storage: Folder
 ) -> None:
     runner.begin(backup("a"), {}, KEY, storage)
     pipe.end()
@@ -109,18 +111,19 @@ def test_a_complete_one_is_never_taken_again(
 
 
 def test_one_that_is_deleted_while_it_runs_never_looks_complete(
-    runner: BackupRunner, pipe: Pipe, storage: Directory
+    runner: BackupRunner, pipe: Pipe, storage: Folder
 ) -> None:
     runner.begin(backup("a"), {}, KEY, storage)
     pipe.write(b"data")
-    erase(backup("a"), storage)
+    for name in storage.names(""):
+        storage.delete(name)
     pipe.end()
     assert "deleted while it ran" in ended(runner, contract.FAILED)
     assert storage.names("") == []
 
 
 def test_one_that_is_cancelled_leaves_nothing_and_the_next_one_runs(
-    runner: BackupRunner, pipe: Pipe, storage: Directory
+    runner: BackupRunner, pipe: Pipe, storage: Folder
 ) -> None:
     runner.begin(backup("a"), {}, KEY, storage)
     pipe.write(b"data")
@@ -135,7 +138,7 @@ def test_one_that_is_cancelled_leaves_nothing_and_the_next_one_runs(
 
 
 def test_one_that_fails_says_why_and_has_no_manifest(
-    runner: BackupRunner, pipe: Pipe, storage: Directory
+    runner: BackupRunner, pipe: Pipe, storage: Folder
 ) -> None:
     pipe.fault = "the server went away"
     runner.begin(backup("a"), {}, KEY, storage)
@@ -143,3 +146,14 @@ def test_one_that_fails_says_why_and_has_no_manifest(
     assert ended(runner, contract.FAILED) == "the server went away"
     assert b"the server went away" in storage.get(f"{backup('a').index}/{contract.FAULT}")
     assert not storage.names(f"{backup('a').index}/{contract.MANIFEST}")
+
+
+def test_one_that_has_nothing_to_follow_is_taken_in_full_and_says_so(
+    runner: BackupRunner, pipe: Pipe, storage: Folder
+) -> None:
+    wanted = replace(backup("a"), kind=contract.INCREMENTAL, parent="before")
+    runner.begin(wanted, {"lsn": "3"}, KEY, storage)
+    pipe.end()
+    ended(runner, contract.COMPLETED)
+    manifest = contract.decode(storage.get(f"{wanted.index}/{contract.MANIFEST}"))
+    assert (manifest.kind, manifest.parent) == (contract.FULL, "")

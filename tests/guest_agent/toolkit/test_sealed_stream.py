@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from guest_agent.contract.backup import Segment
+from guest_agent.toolkit.directory import Directory
 from guest_agent.toolkit.sealed_stream import Damaged, check, fetch, store
-from guest_agent.toolkit.storage import Directory, Missing
+from guest_agent.toolkit.storage import Missing
 
 KEY = secrets.token_bytes(32)
 

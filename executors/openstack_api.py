@@ -1,0 +1,59 @@
+"""A session with an OpenStack by clouds.yaml, and its errors as those of actions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from keystoneauth1.exceptions import ClientException
+from openstack import exceptions
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
+
+from executors.errors import Failed, Passing
+
+_CALL_SECONDS = 60
+_BUSY = (409, 429)
+
+# What they would say reaches people as the error of what was tried.
+for _library in ("keystoneauth", "openstack"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
+
+def connected(cloud: str, region: str | None, services: Sequence[str]) -> Any:
+    """A connection to *cloud* of clouds.yaml. Raises Failed, or Passing if a service is silent."""
+    try:
+        config = OpenStackConfig().get_one(cloud, region_name=region, api_timeout=_CALL_SECONDS)
+    except exceptions.ConfigException as error:
+        raise Failed(f"clouds.yaml: {error}") from None
+    with errors("reach the cloud"):
+        api: Any = Connection(config=config)
+        for name in services:
+            service = getattr(api, name)
+            # Where a service does not answer now, the SDK would guess its address, keep
+            # it, and find nothing there: what exists would look as if it were gone.
+            if service.get_api_major_version() is None:
+                raise Passing(f"the {service.service_type} service does not tell its versions")
+        return api
+
+
+@contextmanager
+def errors(doing: str) -> Iterator[None]:
+    """What the SDK raises, as the errors of actions."""
+    try:
+        yield
+    except (exceptions.SDKException, ClientException) as error:
+        raise _told(doing, error) from None
+
+
+def _told(doing: str, error: Exception) -> Passing | Failed:
+    status = getattr(error, "status_code", None) or getattr(error, "http_status", None) or 0
+    words = str(getattr(error, "details", "") or error)
+    # What requests and urllib3 add of their own is for their developers.
+    text = f"cannot {doing}: {words.partition(': HTTPConnectionPool')[0]}"
+    # A quota is a limit that a person has to raise, whatever its status is.
+    over = "uota" in text or status == 413
+    passing = status in _BUSY or status >= 500 or status == 0
+    return Passing(text) if passing and not over else Failed(text)

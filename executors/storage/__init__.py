@@ -1,0 +1,1 @@
+"""Where backups are kept, from the control plane's side."""

@@ -1,0 +1,1 @@
+"""What other programs are told of, and how it reaches them."""
