@@ -1,6 +1,6 @@
 """Backups and restores beside the raw tools piped by hand, in one run.
 
-    python benchmarks/backups.py [--gib N]
+    python benchmarks/backups.py [--gib N] [mariadb] [postgresql]
 
 For MariaDB and PostgreSQL: seconds and MiB/s of ``gitrove backup create``,
 beside ``mariadb-backup --stream | zstd`` and ``pg_basebackup | zstd`` of the
@@ -229,10 +229,11 @@ def measure(datastore: str, gib: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gib", type=float, default=2.0)
-    gib = parser.parse_args().gib
+    parser.add_argument("datastores", nargs="*", default=["mariadb", "postgresql"])
+    options = parser.parse_args()
     print("Backups, whole commands, medians of three, in turns with the raw tools")
-    for datastore in ("mariadb", "postgresql"):
-        measure(datastore, gib)
+    for datastore in options.datastores:
+        measure(datastore, options.gib)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 from executors.errors import Failed, Passing
 from executors.keys import ControlKey
-from executors.storage.interface import Access, Store
+from executors.storage.interface import DEFAULT, Access, Store, Stores
 from guest_agent.contract import archive as archives
 from guest_agent.contract import backup as contract
 from guest_agent.contract.archive import Archive
@@ -45,12 +45,12 @@ class Order:
     storage: dict[str, Any]
 
 
-def backup_order(step: TakeBackup, store: Store | None, key: ControlKey) -> Order | None:
+def backup_order(step: TakeBackup, stores: Stores, key: ControlKey) -> Order | None:
     """The order for *step*, or None where that backup is complete. Raises Passing or Failed.
 
     What an earlier attempt left is deleted.
     """
-    with _opened(store) as storage:
+    with _opened(stores, step.storage) as storage:
         backup = Backup(
             id=step.backup,
             name=step.name,
@@ -64,7 +64,7 @@ def backup_order(step: TakeBackup, store: Store | None, key: ControlKey) -> Orde
         )
         if f"{backup.index}/{contract.MANIFEST}" in storage.names(backup.index + "/"):
             return None
-        parent = BackupRef(step.parent, step.instance, step.project)
+        parent = BackupRef(step.parent, step.instance, step.project, step.storage)
         after = _manifest(parent, storage).position if step.parent else {}
         _erase(backup, storage)
         own = (f"{backup.folder}/", f"{backup.index}/")
@@ -76,7 +76,7 @@ def backup_order(step: TakeBackup, store: Store | None, key: ControlKey) -> Orde
 
 
 def restore_order(
-    chain: Sequence[BackupRef], until: float, store: Store | None, key: ControlKey, needs: Needs
+    chain: Sequence[BackupRef], until: float, stores: Stores, key: ControlKey, needs: Needs
 ) -> dict[str, Any] | None:
     """What ``prepare`` gets to restore *chain* and to replay the archive to the time *until*.
 
@@ -84,7 +84,7 @@ def restore_order(
     """
     if not chain:
         return None
-    with _opened(store) as storage:
+    with _opened(stores, chain[-1].storage) as storage:
         manifests = [_manifest(ref, storage) for ref in chain]
         readable = [f"{each}/" for m in manifests for each in (m.folder, m.index)]
         links = [
@@ -111,9 +111,9 @@ def restore_order(
         }
 
 
-def archive_order(step: EnableArchive, store: Store | None, key: ControlKey) -> dict[str, Any]:
+def archive_order(step: EnableArchive, stores: Stores, key: ControlKey) -> dict[str, Any]:
     """What ``enable_archive`` gets; an archive that was begun goes on with its own key."""
-    with _opened(store) as storage:
+    with _opened(stores, DEFAULT) as storage:
         try:
             archive = _archive(step.project, step.instance, storage)
             data_key = _unwrapped(archive.key, f"the archive of {archive.instance_name}", key)
@@ -147,7 +147,7 @@ def _archive(project: str, instance: str, storage: Store) -> Archive:
         raise Failed(f"the archive of {instance} cannot be used: {error}") from None
 
 
-def erase(step: DeleteBackup, store: Store | None, needs: Needs, lives: bool) -> None:
+def erase(step: DeleteBackup, stores: Stores, needs: Needs, lives: bool) -> None:
     """Delete everything of a backup, and the archived files that no other backup needs.
 
     The archive of an instance that no longer *lives* goes with its last backup.
@@ -160,9 +160,10 @@ def erase(step: DeleteBackup, store: Store | None, needs: Needs, lives: bool) ->
         instance=step.instance,
         datastore="",
     )
-    with _opened(store) as storage:
+    with _opened(stores, step.storage) as storage:
         _erase(backup, storage)
-        _prune_archive(step, storage, needs, lives)
+        if step.storage == DEFAULT:
+            _prune_archive(step, storage, needs, lives)
 
 
 def _erase(backup: Backup, storage: Store) -> None:
@@ -203,21 +204,26 @@ def _delete_all(names: Iterable[str], storage: Store) -> None:
         list(pool.map(storage.delete, names))
 
 
-def catalogue(store: Store | None) -> tuple[list[StoredBackup], list[StoredArchive]]:
-    """Every backup, by project, instance and time, and every archive that the storage tells of."""
-    if store is None:
-        return [], []
-    with _opened(store) as storage:
+def catalogue(stores: Stores) -> tuple[list[StoredBackup], list[StoredArchive]]:
+    """Every backup, by project, instance and time, and every archive that the storages tell of."""
+    backups: list[StoredBackup] = []
+    archived: list[StoredArchive] = []
+    for name in stores:
+        some, further = _catalogue_of(name, stores)
+        backups += some
+        archived += further
+    return sorted(backups, key=lambda b: (b.project, b.instance_name, b.began, b.id)), archived
+
+
+def _catalogue_of(name: str, stores: Stores) -> tuple[list[StoredBackup], list[StoredArchive]]:
+    with _opened(stores, name) as storage:
         folders: dict[str, dict[str, bytes]] = {}
-        for name, document in _read_all(storage.names(contract.INDEX), storage):
-            folder, _, kind = name.rpartition("/")
+        for path, document in _read_all(storage.names(contract.INDEX), storage):
+            folder, _, kind = path.rpartition("/")
             folders.setdefault(folder, {})[kind] = document
     described = (_described(held) for held in folders.values())
-    backups = sorted(
-        (_stored(backup, damage) for backup, damage in described if backup is not None),
-        key=lambda b: (b.project, b.instance_name, b.began, b.id),
-    )
-    return backups, list(_read_archives(folders.values()))
+    backups = [_stored(backup, damage, name) for backup, damage in described if backup is not None]
+    return backups, list(_read_archives(folders.values(), name))
 
 
 def _read_all(names: Sequence[str], storage: Store) -> Iterator[tuple[str, bytes]]:
@@ -235,13 +241,21 @@ def _read_all(names: Sequence[str], storage: Store) -> Iterator[tuple[str, bytes
                 yield name, document
 
 
-def _read_archives(folders: Iterable[Mapping[str, bytes]]) -> Iterator[StoredArchive]:
+def _read_archives(
+    folders: Iterable[Mapping[str, bytes]], storage: str
+) -> Iterator[StoredArchive]:
     for held in folders:
         try:
             if archives.DESCRIPTION in held:
                 found = archives.decode(held[archives.DESCRIPTION])
-                fields = StoredArchive.__struct_fields__
-                yield StoredArchive(**{field: getattr(found, field) for field in fields})
+                yield StoredArchive(
+                    project=found.project,
+                    instance_name=found.instance_name,
+                    instance=found.instance,
+                    since=found.since,
+                    until=found.until,
+                    storage=storage,
+                )
         except NotABackup:
             continue
 
@@ -267,10 +281,10 @@ def _fault(held: Mapping[str, bytes]) -> str:
         return "unknown"
 
 
-def _stored(backup: Backup, fault: str) -> StoredBackup:
+def _stored(backup: Backup, fault: str, storage: str) -> StoredBackup:
     names = StoredBackup.__struct_fields__
     known = {name: getattr(backup, name) for name in names if hasattr(backup, name)}
-    return StoredBackup(**(known | {"fault": fault}))
+    return StoredBackup(**(known | {"fault": fault, "storage": storage}))
 
 
 def _manifest(ref: BackupRef, storage: Store) -> Backup:
@@ -282,12 +296,13 @@ def _manifest(ref: BackupRef, storage: Store) -> Backup:
 
 
 @contextmanager
-def _opened(store: Store | None) -> Iterator[Store]:
-    """The storage; its errors become those of actions."""
-    if store is None:
-        raise Failed("backups have no storage that the servers of this cloud could reach")
+def _opened(stores: Stores, name: str) -> Iterator[Store]:
+    """The storage of that name; its errors become those of actions."""
+    if name not in stores:
+        which = f'the storage "{name}" is not one' if name else "backups have no storage"
+        raise Failed(f"{which} that the servers of this cloud could reach")
     try:
-        yield store
+        yield stores[name]
     except TryLater as error:
         raise Passing(error.message, error.details) from None
     except GuestError as error:

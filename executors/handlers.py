@@ -6,7 +6,7 @@ import importlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from executors import backups, keys
@@ -14,7 +14,7 @@ from executors.cloud.interface import Boot, Cloud, Endpoint, Identity
 from executors.errors import Failed, Passing
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
-from executors.storage.interface import Store
+from executors.storage.interface import Stores
 from guest_agent.contract import backup as words
 from planners import steps
 from planners.case import SecretMissing
@@ -35,8 +35,8 @@ class Context:
     definitions: Mapping[str, Definition]
     repository: str = ""
     """The name that everything made is marked with."""
-    storage: Store | None = None
-    """Where backups are kept."""
+    stores: Stores = field(default_factory=dict)
+    """Where backups are kept, by name."""
     tell: Callable[[str, str], None] = lambda _instance, _text: None
     """Told how a long action on an instance does."""
 
@@ -65,9 +65,19 @@ def handle(step: Step, context: Context) -> None:
 # -- the cloud ----------------------------------------------------------------
 
 
+@handles(steps.AllowAccess)
+def allow_access(step: steps.AllowAccess, context: Context) -> None:
+    context.cloud.allow_access(_identity(step, context), step.database, step.cidrs)
+
+
+@handles(steps.DeleteGroup)
+def delete_group(step: steps.DeleteGroup, context: Context) -> None:
+    context.cloud.delete_group(step.group)
+
+
 @handles(steps.CreatePort)
 def create_port(step: steps.CreatePort, context: Context) -> None:
-    context.cloud.create_port(_identity(step, context))
+    context.cloud.create_port(_identity(step, context), step.address)
 
 
 @handles(steps.DeletePort)
@@ -142,7 +152,7 @@ def delete_server(step: steps.DeleteServer, context: Context) -> None:
 def prepare(step: steps.Prepare, context: Context) -> None:
     _wait_for_guest(step.instance, context)
     needs = _needs(step.datastore, context)
-    restore = backups.restore_order(step.restore, step.until, context.storage, context.key, needs)
+    restore = backups.restore_order(step.restore, step.until, context.stores, context.key, needs)
     _call(
         step,
         context,
@@ -160,7 +170,7 @@ def take_backup(step: steps.TakeBackup, context: Context) -> None:
         # A control plane that ended while it ran began it.
         _wait_for_backup(step, context)
         return
-    order = backups.backup_order(step, context.storage, context.key)
+    order = backups.backup_order(step, context.stores, context.key)
     if order is None:
         return
     _call(
@@ -203,7 +213,7 @@ def _wait_for_backup(step: steps.TakeBackup, context: Context) -> None:
 
 @handles(steps.EnableArchive)
 def enable_archive(step: steps.EnableArchive, context: Context) -> None:
-    order = backups.archive_order(step, context.storage, context.key)
+    order = backups.archive_order(step, context.stores, context.key)
     _call(step, context, "enable_archive", **order)
 
 
@@ -223,7 +233,7 @@ def delete_backup(step: steps.DeleteBackup, context: Context) -> None:
             while _runs(step, context) and time.monotonic() < limit:
                 time.sleep(_POLL_SECONDS)
     needs = _needs(step.datastore, context)
-    backups.erase(step, context.storage, needs, lives=endpoint is not None)
+    backups.erase(step, context.stores, needs, lives=endpoint is not None)
 
 
 @handles(steps.Configure)
@@ -338,7 +348,8 @@ def _needs(datastore: str, context: Context) -> backups.Needs:
 
 
 def _identity(
-    step: steps.CreatePort | steps.CreateVolume | steps.CreateServer, context: Context
+    step: steps.AllowAccess | steps.CreatePort | steps.CreateVolume | steps.CreateServer,
+    context: Context,
 ) -> Identity:
     return Identity(step.project, step.name, step.instance, context.repository)
 

@@ -28,9 +28,15 @@ def chain(backup: StoredBackup, stored: Iterable[StoredBackup]) -> list[StoredBa
     return links
 
 
-def newest(stored: Iterable[StoredBackup], instance: str) -> StoredBackup | None:
-    """The newest complete backup of the instance with this managed id."""
-    complete = (each for each in stored if each.instance == instance and each.complete)
+def newest(
+    stored: Iterable[StoredBackup], instance: str, storage: str | None = None
+) -> StoredBackup | None:
+    """The newest complete backup of the instance with this managed id, in one storage or any."""
+    complete = (
+        each
+        for each in stored
+        if each.instance == instance and each.complete and storage in (None, each.storage)
+    )
     return max(complete, key=lambda each: each.finished, default=None)
 
 

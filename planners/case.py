@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from guest_agent.contract.report import Report
 from planners import observed as seen
 from planners.identity import instance_id
-from planners.observed import Flavor, Observed, Port, Record, Server, Volume
+from planners.observed import Flavor, Group, Observed, Port, Record, Server, Volume
 from planners.plan import Change, Impact, Note, Obstacle, Verb
 from planners.steps import AnyStep, SecretSource
 from specs.desired import Address, Offer
@@ -35,6 +35,7 @@ class Found(NamedTuple):
     servers: list[Server]
     volumes: list[Volume]
     ports: list[Port]
+    groups: list[Group] = []
 
     @property
     def server(self) -> Server | None:
@@ -49,13 +50,17 @@ class Found(NamedTuple):
         return self.ports[0] if self.ports else None
 
     @property
+    def group(self) -> Group | None:
+        return self.groups[0] if self.groups else None
+
+    @property
     def anything(self) -> bool:
-        return bool(self.servers or self.volumes or self.ports)
+        return bool(self.servers or self.volumes or self.ports or self.groups)
 
     @property
     def id(self) -> str:
         """The managed id that the pieces carry; empty when nothing exists."""
-        for pieces in (self.servers, self.volumes, self.ports):
+        for pieces in (self.servers, self.volumes, self.ports, self.groups):
             for piece in pieces:
                 return str(piece.metadata.get(seen.ID, ""))
         return ""

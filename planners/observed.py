@@ -65,17 +65,34 @@ class Port(_Data, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
+class Group(_Data, frozen=True, kw_only=True):
+    """A security group of one instance: which networks reach its TCP port ``database``.
+
+    ``port`` is the id of the port that it guards; ``metadata`` stands for its tags.
+    """
+
+    id: str
+    name: str
+    cidrs: list[str] = []
+    database: int = 0
+    port: str = ""
+    metadata: dict[str, str] = {}
+
+
 class CloudState(_Data, frozen=True, kw_only=True):
     """Everything that one cloud lists."""
 
     servers: list[Server] = []
     volumes: list[Volume] = []
     ports: list[Port] = []
+    groups: list[Group] = []
     flavors: list[Flavor] = []
     volume_types: list[str] = []
     zones: list[str] = []
     images: list[str] = []
     """By name; empty where the cloud has none of its own."""
+    filters: bool = True
+    """Whether the cloud keeps what no group allows from a port."""
 
 
 class StoredBackup(_Data, frozen=True, kw_only=True):
@@ -100,6 +117,8 @@ class StoredBackup(_Data, frozen=True, kw_only=True):
     raw_bytes: int = 0
     stored_bytes: int = 0
     fault: str = ""
+    storage: str = ""
+    """The name of the one that it is in."""
 
     @property
     def complete(self) -> bool:
@@ -114,6 +133,7 @@ class StoredArchive(_Data, frozen=True, kw_only=True):
     instance: str
     since: float
     until: float
+    storage: str = ""
 
 
 class Record(_Data, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from planners.case import (
 from planners.graph import chained, validate
 from planners.identity import instance_id
 from planners.observed import Observed, Record
+from planners.passes.access import access
 from planners.passes.ambiguity import ambiguous
 from planners.passes.archive import archive
 from planners.passes.backups import delete as delete_backups
@@ -138,7 +139,7 @@ def basis_of(address: Address, found: Found, observed: Observed) -> str:
         archive = replace(report.archive, until=0.0, fault="")
         steady = replace(report, volume_used=0, busy="", backup="", archive=archive)
     record = observed.records.get(str(address), Record())
-    pieces = (found.servers, found.volumes, found.ports)
+    pieces = (found.servers, found.volumes, found.ports, found.groups)
     return hashlib.sha256(msgspec.json.encode((pieces, steady, record))).hexdigest()
 
 
@@ -198,6 +199,7 @@ def _declared(case: Case) -> Answer:
         yield from _replace(case, changes)
         return
     yield from resize(case)
+    yield from access(case)
     yield from infrastructure(case)
     yield from start_server(case)
     yield from marks(case)
@@ -255,6 +257,7 @@ def _replace(case: Case, changes: list[Change]) -> Answer:
 
 def _fresh(case: Case) -> Answer:
     yield from resize(case)
+    yield from access(case)
     yield from infrastructure(case)
     yield from _inside(case)
 
@@ -265,7 +268,7 @@ def _by_address(observed: Observed) -> dict[Address, Found]:
     def place(metadata: dict[str, str]) -> Found:
         address = Address(metadata.get(seen.PROJECT, ""), metadata.get(seen.NAME, ""))
         if address not in found:
-            found[address] = Found([], [], [])
+            found[address] = Found([], [], [], [])
         return found[address]
 
     for server in observed.cloud.servers:
@@ -277,6 +280,9 @@ def _by_address(observed: Observed) -> dict[Address, Found]:
     for port in observed.cloud.ports:
         if seen.ID in port.metadata:
             place(port.metadata).ports.append(port)
+    for group in observed.cloud.groups:
+        if seen.ID in group.metadata:
+            place(group.metadata).groups.append(group)
     return found
 
 

@@ -39,9 +39,11 @@ def expired(
         kept |= {b.id for b in complete if b.finished > now - retention.days * _DAY}
     for name, most in _tiers(retention).items():
         kept |= {b.id for b in _newest_of_each(complete, _PERIODS[name], most)}
+    stale = [b for b in backups if not b.complete and b.began < complete[-1].began]
+    # Of the others one may be running: it will need what it follows.
+    kept |= {b.id for b in backups if not b.complete} - {b.id for b in stale}
     kept |= _ancestors(kept, backups)
     gone = [b for b in complete if b.id not in kept]
-    stale = [b for b in backups if not b.complete and b.began < complete[-1].began]
     # What builds on another is deleted before it.
     return [*stale, *sorted(gone, key=lambda b: -b.finished)]
 

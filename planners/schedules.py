@@ -103,7 +103,12 @@ def backup(wanted: Due, instance: str, desired: Desired, observed: Observed) -> 
     """The backup of the instance with the managed id *instance*: full, or after the newest."""
     schedule = desired.schedules[wanted.schedule]
     offer = desired.offers[wanted.instance]
-    mine = [b for b in observed.backups if b.instance == instance and b.complete]
+    storage = schedule.spec.storage or ""
+    mine = [
+        b
+        for b in observed.backups
+        if b.instance == instance and b.complete and b.storage == storage
+    ]
     parent = newest(mine, instance)
     if (
         not offer.definition.can("incrementalBackup")
@@ -113,7 +118,7 @@ def backup(wanted: Due, instance: str, desired: Desired, observed: Observed) -> 
     when = datetime.fromtimestamp(wanted.at, UTC)
     name = f"{wanted.schedule.name}-{wanted.instance.name}-{when:%Y%m%d-%H%M%S}"
     reason = f"{by_schedule(wanted.schedule.name)}, for {when:%Y-%m-%d %H:%M} UTC"
-    target = Target(wanted.instance, instance, offer.definition.name)
+    target = Target(wanted.instance, instance, offer.definition.name, storage)
     return draft(target, name, parent, by_schedule(wanted.schedule.name), reason)
 
 

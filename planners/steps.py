@@ -19,19 +19,20 @@ class Stage(IntEnum):
     FINAL_BACKUP = 0
     TEAR_DOWN_SERVER = 1
     TEAR_DOWN_REST = 2
-    FOUNDATION = 3
-    SERVER = 4
-    BOOT = 5
-    PREPARE = 6
-    ARCHIVE = 7
-    BACK_UP = 8
-    CONFIGURE = 9
-    RESTART = 10
-    DROP_USERS = 11
-    DATABASES = 12
-    USERS = 13
-    DROP_DATABASES = 14
-    DELETE_BACKUPS = 15
+    GROUPS = 3
+    FOUNDATION = 4
+    SERVER = 5
+    BOOT = 6
+    PREPARE = 7
+    ARCHIVE = 8
+    BACK_UP = 9
+    CONFIGURE = 10
+    RESTART = 11
+    DROP_USERS = 12
+    DATABASES = 13
+    USERS = 14
+    DROP_DATABASES = 15
+    DELETE_BACKUPS = 16
 
 
 class SecretSource(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -43,11 +44,12 @@ class SecretSource(msgspec.Struct, frozen=True, omit_defaults=True, rename="came
 
 
 class BackupRef(msgspec.Struct, frozen=True, rename="camel"):
-    """One backup by its id, and the managed id of the instance that it is of."""
+    """One backup by its id, the managed id of the instance that it is of, and its storage."""
 
     id: str
     instance: str
     project: str
+    storage: str = ""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", rename="camel"):
@@ -59,11 +61,34 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", rename="
     instance: str
 
 
+class AllowAccess(Step, frozen=True, kw_only=True, tag=True):
+    """Make the security group let *cidrs*, and nobody else, reach the TCP port *database*.
+
+    It is made if it is missing, and guards the port if that is there.
+    """
+
+    STAGE = Stage.GROUPS
+    RULES = ("instance:update",)
+    project: str
+    name: str
+    database: int
+    cidrs: list[str]
+
+
+class DeleteGroup(Step, frozen=True, kw_only=True, tag=True):
+    STAGE = Stage.GROUPS
+    RULES = ("instance:update",)
+    group: str
+
+
 class CreatePort(Step, frozen=True, kw_only=True, tag=True):
+    """An empty *address* is one that the network chooses."""
+
     STAGE = Stage.FOUNDATION
     RULES = ("instance:create",)
     project: str
     name: str
+    address: str = ""
 
 
 class CreateVolume(Step, frozen=True, kw_only=True, tag=True):
@@ -162,6 +187,7 @@ class TakeBackup(Step, frozen=True, kw_only=True, tag=True):
     name: str
     parent: str = ""
     origin: str = "manual"
+    storage: str = ""
 
 
 class TakeFinalBackup(TakeBackup, frozen=True, kw_only=True, tag=True):
@@ -195,6 +221,7 @@ class DeleteBackup(Step, frozen=True, kw_only=True, tag=True):
     project: str
     instance_name: str
     datastore: str
+    storage: str = ""
 
 
 class Configure(Step, frozen=True, kw_only=True, tag=True):
@@ -289,9 +316,10 @@ class DisableRoot(Step, frozen=True, kw_only=True, tag=True):
 
 
 AnyStep = (
-    CreatePort | CreateVolume | CreateServer | StartServer | ResizeServer | ExtendVolume
-    | Mark | DeleteServer | DeleteVolume | DeletePort | Prepare | Configure | StartDatabase
-    | RestartDatabase | CreateDatabase | DropDatabase | CreateUser | RenameUser | SetPassword
-    | SetGrants | DropUser | EnableRoot | DisableRoot | TakeBackup | DeleteBackup
-    | TakeFinalBackup | EnableArchive | DisableArchive
+    AllowAccess | DeleteGroup | CreatePort | CreateVolume | CreateServer | StartServer
+    | ResizeServer | ExtendVolume | Mark | DeleteServer | DeleteVolume | DeletePort
+    | Prepare | Configure | StartDatabase | RestartDatabase | CreateDatabase | DropDatabase
+    | CreateUser | RenameUser | SetPassword | SetGrants | DropUser | EnableRoot
+    | DisableRoot | TakeBackup | DeleteBackup | TakeFinalBackup | EnableArchive
+    | DisableArchive
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from executors.cloud.interface import Cloud
@@ -11,7 +11,7 @@ from executors.engine import FREE, Entry, Lanes, Outcome, Stop, execute
 from executors.guest.interface import Guests
 from executors.handlers import Context, handle
 from executors.keys import ControlKey
-from executors.storage.interface import Store
+from executors.storage.interface import Stores
 from planners.observed import Observed
 from planners.plan import Action, Plan
 from planners.planning import basis_by_address
@@ -42,10 +42,10 @@ class World:
     journal: Journal
     locks: Path
     repository: str = ""
-    storage: Store | None = None
+    stores: Stores = field(default_factory=dict)
 
     def observe(self) -> Observed:
-        return observe(self.cloud, self.guests, self.journal, self.storage)
+        return observe(self.cloud, self.guests, self.journal, self.stores)
 
     def context(self, tell: Callable[[str, str], None]) -> Context:
         return Context(
@@ -54,7 +54,7 @@ class World:
             self.key,
             self.definitions,
             self.repository,
-            self.storage,
+            self.stores,
             tell,
         )
 

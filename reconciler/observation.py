@@ -6,19 +6,19 @@ from executors.backups import catalogue
 from executors.cloud import interface
 from executors.cloud.interface import Cloud, Endpoint
 from executors.guest.interface import Guests
-from executors.storage.interface import Store
+from executors.storage.interface import Stores
 from planners import observed as seen
 from planners.observed import CloudState, Observed
 from reconciler.journal.journal import Journal
 
 
 def observe(
-    cloud: Cloud, guests: Guests, journal: Journal, storage: Store | None = None
+    cloud: Cloud, guests: Guests, journal: Journal, stores: Stores | None = None
 ) -> Observed:
     """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it."""
     state = cloud.observe()
     reports = guests.observe(endpoints(state))
-    backups, archives = catalogue(storage)
+    backups, archives = catalogue(stores or {})
     return Observed(
         cloud=state,
         guests=reports,

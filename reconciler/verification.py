@@ -87,7 +87,13 @@ def _with_throw_away(
     }
     sources = [*revision.sources, Source(_FILE, json.dumps(document).encode())]
     project = revision.settings.defaults.project
-    return address, load(sources, workspace.definitions, project, revision.name)
+    return address, load(
+        sources,
+        workspace.definitions,
+        project,
+        revision.name,
+        storages=revision.settings.backups.storages,
+    )
 
 
 def _contents(observed: Observed, address: Address) -> list[str] | None:

@@ -12,14 +12,14 @@ from executors.cloud.interface import Cloud
 from executors.cloud.local import LocalCloud, Setup
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
-from executors.storage.interface import Store
+from executors.storage.interface import DEFAULT, Store, Stores
 from planners.observed import Flavor
 from policy.verdict import Actor
 from reconciler import places
 from specs.definitions import Definitions
 from specs.desired import Desired
 from specs.revision import Revision, RevisionError
-from specs.settings import CloudSettings
+from specs.settings import CloudSettings, StorageSettings
 
 
 @dataclass
@@ -45,8 +45,15 @@ class Workspace:
         from specs.loading import load
 
         cache = FileCache(places.cache_file(self.root), __version__)
-        project = self.revision.settings.defaults.project
-        desired = load(self.revision.sources, self.definitions, project, self.revision.name, cache)
+        settings = self.revision.settings
+        desired = load(
+            self.revision.sources,
+            self.definitions,
+            settings.defaults.project,
+            self.revision.name,
+            cache,
+            settings.backups.storages,
+        )
         cache.save()
         return desired
 
@@ -113,23 +120,30 @@ class Workspace:
         return SealedGuests(self.key)
 
     @cached_property
-    def storage(self) -> Store | None:
-        """Where backups are kept; None where there is nothing that the servers could reach."""
-        settings, on_openstack = self.revision.settings.backups, self._on_openstack
+    def stores(self) -> Stores:
+        """Where backups are kept, by name, of those places that the servers can reach."""
+        settings = self.revision.settings.backups
+        every = {DEFAULT: settings, **settings.storages}
+        opened = {name: self._store(each, name) for name, each in every.items()}
+        return {name: store for name, store in opened.items() if store is not None}
+
+    def _store(self, settings: StorageSettings, name: str) -> Store | None:
+        on_openstack = self._on_openstack
         if (settings.driver or ("swift" if on_openstack else "directory")) == "swift":
-            return self._swift
+            return self._swift(settings)
         if on_openstack:
             return None  # A folder here is none of a server's there.
         from executors.storage.folder import Folder
 
         named = settings.path
+        if name and not named:
+            raise RevisionError(f"gitrove.yaml: backups.storages.{name}: path is missing")
         return Folder((self.root / named).absolute() if named else places.backups())
 
-    @property
-    def _swift(self) -> Store:
+    def _swift(self, settings: StorageSettings) -> Store:
         from executors.storage.swift import Container, Swift
 
-        settings, here = self.revision.settings.backups, self.cloud_settings
+        here = self.cloud_settings
         if not settings.cloud and not self._on_openstack:
             raise RevisionError("gitrove.yaml: backups: cloud is missing; name one of clouds.yaml")
         return Swift(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -57,8 +57,12 @@ def load(
     default_project: str,
     revision: str = "",
     cache: DocumentCache | None = None,
+    storages: Collection[str] = (),
 ) -> Desired:
-    """The desired state of *sources*. Raises SpecProblems with every mistake."""
+    """The desired state of *sources*. Raises SpecProblems with every mistake.
+
+    *storages* are the names under which ``gitrove.yaml`` has further places for backups.
+    """
     texts: dict[str, bytes] = {}
     located: list[Located] = []
     problems: list[Problem] = []
@@ -68,7 +72,7 @@ def load(
         problems += mistakes
         located += [Located(d, Origin(source.path, i)) for i, d in enumerate(documents) if d]
     desired, duplicates = _collect(located, default_project, revision)
-    resolved, findings = references.resolve(desired, definitions)
+    resolved, findings = references.resolve(desired, definitions, storages)
     trees = _Trees(texts)
     problems += [trees.problem(finding) for finding in [*duplicates, *findings]]
     problems = [_with_snippet(each, texts) for each in problems]

@@ -8,7 +8,7 @@ the planner's to refuse.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from specs.definitions import Definition, Definitions, default_version
@@ -39,7 +39,9 @@ class _Refusal(Exception):
     message: str
 
 
-def resolve(desired: Desired, definitions: Definitions) -> tuple[Desired, list[Finding]]:
+def resolve(
+    desired: Desired, definitions: Definitions, storages: Collection[str] = ()
+) -> tuple[Desired, list[Finding]]:
     """*desired* with offers and canonical parameters, and everything that does not fit."""
     findings: list[Finding] = []
     offers: dict[Address, Offer] = {}
@@ -67,8 +69,10 @@ def resolve(desired: Desired, definitions: Definitions) -> tuple[Desired, list[F
             findings.append(Finding(origin, ("spec", "datastore"), text, WARNING))
     for address, backup in desired.backups.items():
         findings += _check_backup(backup, address, offers, desired)
+        findings += _check_storage(backup, desired.origins["Backup", address], storages)
     for address, schedule in desired.schedules.items():
         findings += _check_schedule(schedule, address, offers, desired)
+        findings += _check_storage(schedule, desired.origins["BackupSchedule", address], storages)
     return replace(desired, offers=offers, parameters=parameters), findings
 
 
@@ -85,6 +89,15 @@ def _check_schedule(
             yield Finding(origin, path, f'no Instance "{name}" in {address.project}{hint}')
         elif offer and not offer.definition.can("backup"):
             yield Finding(origin, path, f"{offer.definition.title} has no backups")
+
+
+def _check_storage(
+    document: Backup | BackupSchedule, origin: Origin, storages: Collection[str]
+) -> Iterator[Finding]:
+    name = document.spec.storage
+    if name is not None and name not in storages:
+        text = f'gitrove.yaml has no "{name}" under backups.storages{suggestion(name, storages)}'
+        yield Finding(origin, ("spec", "storage"), text)
 
 
 def _check_backup(

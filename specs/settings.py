@@ -58,8 +58,8 @@ class CloudSettings(Model):
     zones: dict[str, ZoneSettings] = Field(default_factory=_zones, min_length=1)
 
 
-class BackupSettings(Model):
-    """Where backups are stored."""
+class StorageSettings(Model):
+    """One place for backups."""
 
     driver: Literal["directory", "swift"] | None = Field(
         default=None, description="Default: swift on an OpenStack, else directory."
@@ -73,6 +73,14 @@ class BackupSettings(Model):
         default=None, description="Swift: its name in clouds.yaml; default: that of the instances."
     )
     region: str | None = Field(default=None, description="Swift: default as in clouds.yaml.")
+
+
+class BackupSettings(StorageSettings):
+    """Where backups are stored unless they name one of the other ``storages``."""
+
+    storages: dict[Name, StorageSettings] = Field(
+        default_factory=dict, description="Further places, by a name of yours."
+    )
     per_host: int = Field(
         default=2, ge=1, description="Scheduled backups at the same time on one host."
     )

@@ -7,7 +7,7 @@ All methods raise ``executors.errors.Passing`` or ``Failed``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,7 +76,17 @@ class Cloud(Protocol):
         """The guest of an instance; None while it has no server."""
         ...
 
-    def create_port(self, identity: Identity) -> None: ...
+    def allow_access(self, identity: Identity, database: int, cidrs: Sequence[str]) -> None:
+        """Let *cidrs*, and nobody else, reach the TCP port *database*, by a security group.
+
+        It is made if it is missing, and guards the identity's port once there is one.
+        """
+
+    def delete_group(self, group: str) -> None:
+        """Take it from the port that it guards, and delete it."""
+
+    def create_port(self, identity: Identity, address: str = "") -> None:
+        """A port with this *address*, or one that the network chooses."""
 
     def delete_port(self, port: str) -> None: ...
 

@@ -14,7 +14,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,7 @@ class LocalCloud:
             flavors=list(self._setup.flavors.values()),
             volume_types=self._setup.volume_types,
             zones=list(self._setup.zones),
+            filters=False,
         )
 
     def endpoint(self, instance: str) -> Endpoint | None:
@@ -82,14 +83,20 @@ class LocalCloud:
 
     # -- ports and volumes ----------------------------------------------------
 
-    def create_port(self, identity: Identity) -> None:
+    def allow_access(self, identity: Identity, database: int, cidrs: Sequence[str]) -> None:
+        raise Failed("the local cloud has no security groups")
+
+    def delete_group(self, group: str) -> None:
+        """There is none."""
+
+    def create_port(self, identity: Identity, address: str = "") -> None:
         identifier = _short(identity.id)
         with self._locked():
             if self._read("p", identifier, Port) is None:
                 port = Port(
                     id=identifier,
                     name=identity.name,
-                    address=self._free_address(),
+                    address=self._given(address) if address else self._free_address(),
                     metadata=identity.metadata(),
                 )
                 self._write("p", port)
@@ -229,8 +236,18 @@ class LocalCloud:
         }
         write_atomically(place / "agent.json", json.dumps(settings))
 
+    def _given(self, address: str) -> str:
+        if ipaddress.ip_address(address) not in self._network:
+            raise Failed(f"the address {address} is not in {self._network}")
+        if address in self._taken():
+            raise Failed(f"the address {address} is in use")
+        return address
+
+    def _taken(self) -> set[str]:
+        return {port.address for port in self._all("p", Port)}
+
     def _free_address(self) -> str:
-        taken = {port.address for port in self._all("p", Port)}
+        taken = self._taken()
         for host in self._network.hosts():
             if str(host) not in taken:
                 return str(host)

@@ -7,10 +7,11 @@ tags. Observing takes one paged list for each kind of piece, at the same time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import ip_network
 from typing import Any, TypeVar
 
 from openstack import exceptions
@@ -20,7 +21,7 @@ from executors.cloud.user_data import user_data
 from executors.errors import Failed
 from executors.openstack_api import connected, errors
 from planners import observed as seen
-from planners.observed import CloudState, Flavor, Port, Server, Volume
+from planners.observed import CloudState, Flavor, Group, Port, Server, Volume
 
 _TAG = "gitrove"
 _POLL_SECONDS = 0.5
@@ -59,10 +60,11 @@ class OpenStackCloud:
 
     def observe(self) -> CloudState:
         api = self._api
-        with ThreadPoolExecutor(7, "observe") as pool:
+        with ThreadPoolExecutor(8, "observe") as pool:
             servers = pool.submit(_listed, api.compute.servers)
             volumes = pool.submit(_listed, api.block_storage.volumes)
             ports = pool.submit(_listed, api.network.ports, tags=_TAG)
+            groups = pool.submit(_listed, api.network.security_groups, tags=_TAG)
             flavors = pool.submit(_listed, api.compute.flavors)
             types = pool.submit(_listed, api.block_storage.types)
             zones = pool.submit(_listed, api.compute.availability_zones)
@@ -77,6 +79,7 @@ class OpenStackCloud:
                 ],
                 volumes=[_volume(v) for v in volumes.result() if seen.ID in v.metadata],
                 ports=seen_ports,
+                groups=[_group(group, ports.result()) for group in groups.result()],
                 flavors=[Flavor(name=f.name, vcpus=f.vcpus, ram=f.ram) for f in flavors.result()],
                 volume_types=sorted(kind.name for kind in types.result()),
                 zones=sorted(z.name for z in zones.result() if z.state["available"]),
@@ -92,17 +95,56 @@ class OpenStackCloud:
 
     # -- ports and volumes ------------------------------------------------------
 
-    def create_port(self, identity: Identity) -> None:
+    def allow_access(self, identity: Identity, database: int, cidrs: Sequence[str]) -> None:
+        with errors("set the security group"):
+            network = self._api.network
+            group = self._group_of(identity.id)
+            if group is None:
+                group = network.create_security_group(
+                    name=_name(identity), description=_description(identity.id)
+                )
+            network.set_tags(group, _tags(identity))
+            wished = {(cidr, database) for cidr in cidrs}
+            for rule in _ingress(group):
+                if _opens(rule) not in wished:
+                    network.delete_security_group_rule(rule["id"])
+            for cidr, port in sorted(wished - {_opens(rule) for rule in _ingress(group)}):
+                network.create_security_group_rule(
+                    security_group_id=group.id,
+                    direction="ingress",
+                    ethertype=f"IPv{ip_network(cidr).version}",
+                    protocol="tcp",
+                    port_range_min=port,
+                    port_range_max=port,
+                    remote_ip_prefix=cidr,
+                )
+            guarded = self._port_of(identity.id)
+            if guarded is not None and group.id not in guarded.security_group_ids:
+                groups = [*guarded.security_group_ids, group.id]
+                network.update_port(guarded, security_groups=groups)
+
+    def delete_group(self, group: str) -> None:
+        with errors(f"delete the security group {group}"):
+            network = self._api.network
+            for port in network.ports(tags=_TAG):
+                if group in port.security_group_ids:
+                    others = [each for each in port.security_group_ids if each != group]
+                    network.update_port(port, security_groups=others)
+            network.delete_security_group(group)
+
+    def create_port(self, identity: Identity, address: str = "") -> None:
         with errors("create the port"):
             network = self._api.network
             port = self._port_of(identity.id)
             if port is None:
-                groups = self._security_groups
+                own = self._group_of(identity.id)
+                groups = [*self._base_groups, own.id] if own else self._security_groups
                 port = network.create_port(
                     network_id=self._network,
                     name=_name(identity),
                     description=_description(identity.id),
                     **({"security_groups": groups} if groups else {}),
+                    **({"fixed_ips": [{"ip_address": address}]} if address else {}),
                 )
             network.set_tags(port, _tags(identity))
 
@@ -317,6 +359,10 @@ class OpenStackCloud:
         ports = list(self._api.network.ports(description=_description(instance)))
         return ports[0] if ports else None
 
+    def _group_of(self, instance: str) -> Any:
+        found = self._api.network.security_groups(description=_description(instance))
+        return next(iter(found), None)
+
     def _volume_of(self, instance: str, name: str) -> Any:
         return _carrying(instance, self._api.block_storage.volumes(name=name))
 
@@ -342,6 +388,12 @@ class OpenStackCloud:
         return [
             self._named(find, "security group", name).id for name in self._setup.security_groups
         ]
+
+    @cached_property
+    def _base_groups(self) -> list[str]:
+        """What a port has beside a group of its own: the named ones, else as Neutron would."""
+        find = self._api.network.find_security_group
+        return self._security_groups or [self._named(find, "security group", "default").id]
 
     @cached_property
     def _volume_zones(self) -> set[str]:
@@ -410,6 +462,31 @@ def _port(port: Any) -> Port:
         server=port.device_id or "",
         metadata=metadata,
     )
+
+
+def _group(group: Any, ports: Iterable[Any]) -> Group:
+    metadata = dict(tag.split("=", 1) for tag in group.tags if "=" in tag)
+    opened = [_opens(rule) for rule in _ingress(group)]
+    return Group(
+        id=group.id,
+        name=metadata.get(seen.NAME, group.name),
+        cidrs=sorted(cidr for cidr, _ in opened),
+        # Rules for other TCP ports are not what was declared, whatever else there is.
+        database=opened[0][1] if len({port for _, port in opened}) == 1 else 0,
+        port=next((port.id for port in ports if group.id in port.security_group_ids), ""),
+        metadata=metadata,
+    )
+
+
+def _ingress(group: Any) -> list[Any]:
+    return [rule for rule in group.security_group_rules if rule["direction"] == "ingress"]
+
+
+def _opens(rule: Any) -> tuple[str, int]:
+    """The network and the TCP port that a rule opens; port 0 for one that opens more than one."""
+    first, last = rule["port_range_min"], rule["port_range_max"]
+    one = first == last and rule["protocol"] in ("tcp", "6")
+    return rule["remote_ip_prefix"] or "", (first or 0) if one else 0
 
 
 def _address(port: Any) -> str:

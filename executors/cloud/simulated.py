@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from executors.cloud.interface import Boot, Endpoint, Identity
 from executors.errors import Failed
 from executors.guest.simulated import GuestState
 from planners import observed as seen
-from planners.observed import CloudState, Flavor, Port, Server, Volume
+from planners.observed import CloudState, Flavor, Group, Port, Server, Volume
 
 Fault = Callable[[str], None]
 _Piece = TypeVar("_Piece")
@@ -32,6 +32,7 @@ class State(msgspec.Struct):
     servers: dict[str, Server] = {}
     volumes: dict[str, Volume] = {}
     ports: dict[str, Port] = {}
+    groups: dict[str, Group] = {}
     guests: dict[str, GuestState] = {}
     """What is on the volume of an instance: it outlives the server."""
     next_number: int = 1
@@ -70,6 +71,7 @@ class SimulatedCloud:
                 servers=list(self.state.servers.values()),
                 volumes=list(self.state.volumes.values()),
                 ports=list(self.state.ports.values()),
+                groups=list(self.state.groups.values()),
                 flavors=[Flavor(name=name, ram=ram) for name, ram in self._flavors.items()],
                 volume_types=list(self._volume_types),
                 zones=list(self._zones),
@@ -82,16 +84,40 @@ class SimulatedCloud:
         port = self.state.ports[server.port]
         return Endpoint(instance, port.address, server.metadata[seen.SALT])
 
-    def create_port(self, identity: Identity) -> None:
+    def allow_access(self, identity: Identity, database: int, cidrs: Sequence[str]) -> None:
+        with self._verb("allow_access"):
+            group, port = f"group-{identity.id}", f"port-{identity.id}"
+            self.state.groups[group] = Group(
+                id=group,
+                name=identity.name,
+                cidrs=sorted(cidrs),
+                database=database,
+                port=port if port in self.state.ports else "",
+                metadata=identity.metadata(),
+            )
+
+    def delete_group(self, group: str) -> None:
+        with self._verb("delete_group"):
+            self.state.groups.pop(group, None)
+
+    def create_port(self, identity: Identity, address: str = "") -> None:
         with self._verb("create_port"):
             port = f"port-{identity.id}"
             if port not in self.state.ports:
                 number = self.state.next_number
                 self.state.next_number += 1
-                address = f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+                given = f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+                if address in {each.address for each in self.state.ports.values()}:
+                    raise Failed(f"the address {address} is in use")
                 self.state.ports[port] = Port(
-                    id=port, name=identity.name, address=address, metadata=identity.metadata()
+                    id=port,
+                    name=identity.name,
+                    address=address or given,
+                    metadata=identity.metadata(),
                 )
+            group = self.state.groups.get(f"group-{identity.id}")
+            if group is not None:
+                self.state.groups[group.id] = msgspec.structs.replace(group, port=port)
 
     def delete_port(self, port: str) -> None:
         with self._verb("delete_port"):

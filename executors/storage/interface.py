@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,10 @@ class Access:
     delete: Sequence[str] = field(default_factory=tuple)
 
 
+DEFAULT = ""
+"""The name of the storage of archives, and of backups that name no other."""
+
+
 class Store(Storage, Protocol):
     """A storage with its catalogue. Raises GuestError, TryLater where trying again may help."""
 
@@ -29,3 +33,6 @@ class Store(Storage, Protocol):
     def lent(self, access: Access) -> dict[str, Any]:
         """The settings of ``guest_agent.toolkit.storage`` by which a guest has *access*."""
         ...
+
+
+Stores = Mapping[str, Store]

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import logging
+import os
 import threading
 import time
 import traceback
@@ -22,6 +23,8 @@ from guest_agent.toolkit import sealed_stream, stored_logs
 from guest_agent.toolkit.storage import Missing, Storage, open_storage
 
 log = logging.getLogger("guest_agent")
+
+_NICENESS = 10
 
 
 class _Cancelled(GuestError):
@@ -93,6 +96,8 @@ class BackupRunner:
 
     def _run(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> None:
         noted = _Noted(storage)
+        # The dump and the threads that compress it inherit it: the database comes first.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         try:
             done = self._take(replace(backup, began=time.time()), after, key, noted)
         except _Cancelled as error:

@@ -9,7 +9,12 @@ from specs.desired import Address
 
 def ambiguous(address: Address, found: Found) -> Answer:
     """An obstacle that names every piece of a kind that exists more than once."""
-    for kind, pieces in (("servers", found.servers), ("volumes", found.volumes)):
+    kinds = (
+        ("servers", found.servers),
+        ("volumes", found.volumes),
+        ("security groups", found.groups),
+    )
+    for kind, pieces in kinds:
         if len(pieces) > 1:
             ids = ", ".join(piece.id for piece in pieces)
             text = f"{len(pieces)} {kind} carry its identity: {ids}; remove the wrong one by hand"

@@ -33,12 +33,13 @@ def take(case: Case, wished: Mapping[str, Backup], stored: Collection[StoredBack
         reason = "declared and not taken yet"
         if found is not None:
             reason = f"the last attempt failed: {found.fault or 'it was interrupted'}"
-        parent = newest(stored, case.id) if backup.spec.incremental else None
+        storage = backup.spec.storage or ""
+        parent = newest(stored, case.id, storage) if backup.spec.incremental else None
         if backup.spec.incremental and parent is None:
             text = f"the backup {name} is incremental, and there is none that it could follow"
             yield Obstacle(address=str(case.address), text=text)
             continue
-        target = Target(case.address, case.id, case.offer.definition.name)
+        target = Target(case.address, case.id, case.offer.definition.name, storage)
         yield draft(target, name, parent, DECLARED, reason)
 
 
@@ -48,11 +49,12 @@ def by_schedule(name: str) -> str:
 
 
 class Target(NamedTuple):
-    """What is backed up; ``instance`` is the managed id."""
+    """What is backed up, and where to; ``instance`` is the managed id."""
 
     address: Address
     instance: str
     datastore: str
+    storage: str = ""
 
 
 def draft(
@@ -69,10 +71,13 @@ def draft(
         name=name,
         parent=parent.id if parent else "",
         origin=origin,
+        storage=target.storage,
     )
     changes = [Change(field="kind", after=words.INCREMENTAL if parent else words.FULL)]
     if parent:
         changes.append(Change(field="after", after=parent.name))
+    if target.storage:
+        changes.append(Change(field="storage", after=target.storage))
     return Draft(f"backup {name}", Verb.CREATE, step, reason, changes=changes)
 
 
@@ -109,6 +114,7 @@ def deletion(backup: StoredBackup, reason: str) -> Draft:
         project=backup.project,
         instance_name=backup.instance_name,
         datastore=backup.datastore,
+        storage=backup.storage,
     )
     return Draft(f"backup {backup.name}", Verb.DELETE, step, reason, Impact.DATA_LOSS)
 
@@ -166,7 +172,10 @@ def _before(
     usable = [
         b
         for b in stored
-        if b.instance == archive.instance and b.complete and archive.since <= b.finished <= until
+        if b.instance == archive.instance
+        and b.storage == archive.storage
+        and b.complete
+        and archive.since <= b.finished <= until
     ]
     if not usable:
         text = f"no backup of {instance} between {utc(archive.since)} and {utc(until)}"

@@ -24,8 +24,10 @@ def infrastructure(case: Case) -> Answer:
         yield Obstacle(address=str(case.address), text=text)
     zone = spec.availability_zone or ""
     if found.port is None:
-        step = CreatePort(instance=case.id, project=project, name=name)
-        yield Draft("port", verb, step, reason)
+        fixed = spec.access.address or ""
+        step = CreatePort(instance=case.id, project=project, name=name, address=fixed)
+        fields = [Change(field="address", after=fixed)] if fixed else []
+        yield Draft("port", verb, step, reason, changes=fields)
     if found.volume is None:
         volume = CreateVolume(
             instance=case.id,
@@ -89,7 +91,7 @@ def prepare(case: Case) -> Answer:
         datastore=case.offer.definition.name,
         memory=case.memory,
         configuration=dict(sorted(case.configuration.items())),
-        restore=[BackupRef(each.id, each.instance, each.project) for each in restore],
+        restore=[BackupRef(each.id, each.instance, each.project, each.storage) for each in restore],
         until=until if restore else 0.0,
     )
     reason = "the server is new"

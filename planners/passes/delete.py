@@ -11,7 +11,7 @@ from planners.case import Answer, Draft, Found
 from planners.observed import StoredBackup
 from planners.passes.backups import Target, final
 from planners.plan import Impact, Obstacle, Verb
-from planners.steps import DeletePort, DeleteServer, DeleteVolume
+from planners.steps import DeleteGroup, DeletePort, DeleteServer, DeleteVolume
 from specs.desired import Address
 
 
@@ -53,3 +53,6 @@ def delete(
         yield Draft("volume", verb, gone, f"{reason}; its data goes with it", Impact.DATA_LOSS)
     for port in found.ports:
         yield Draft("port", verb, DeletePort(instance=found.id, port=port.id), reason)
+    for group in found.groups:
+        ungrouped = DeleteGroup(instance=found.id, group=group.id)
+        yield Draft("security group", verb, ungrouped, reason)

@@ -142,7 +142,7 @@ def world_of(workspace: Workspace, journal: Journal) -> World:
         journal,
         places.home() / "locks",
         workspace.revision.settings.repository,
-        workspace.storage,
+        workspace.stores,
     )
 
 

@@ -43,6 +43,9 @@ def create(
     incremental: Annotated[
         bool, typer.Option("--incremental", help="Only what changed since the newest backup.")
     ] = False,
+    storage: Annotated[
+        str, typer.Option(help="One of backups.storages in gitrove.yaml; default: its own place.")
+    ] = "",
     directory: Directory = Path(),
 ) -> None:
     """Take a backup now, and wait until it is complete."""
@@ -62,10 +65,13 @@ def create(
         chosen = name or f"{address.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         if any(b.name == chosen and b.project == address.project for b in observed.backups):
             raise fail(f"there is a backup {chosen} already; choose another name")
-        parent = newest(observed.backups, managed) if incremental else None
+        if storage and storage not in workspace.stores:
+            known = ", ".join(filter(None, workspace.stores)) or "no other storage"
+            raise fail(f'no storage "{storage}" in gitrove.yaml; there is {known}')
+        parent = newest(observed.backups, managed, storage) if incremental else None
         if incremental and parent is None:
             raise fail(f"{address} has no backup yet that an incremental one could follow")
-        target = Target(address, managed, report.datastore)
+        target = Target(address, managed, report.datastore, storage)
         wanted = draft(target, chosen, parent, "manual", "asked for")
         _run(workspace, address, [wanted], observed, yes=True)
 
@@ -170,7 +176,7 @@ def _observe(workspace: Workspace) -> Observed:
     from reconciler.observation import observe
 
     with open_journal(workspace) as journal:
-        return observe(workspace.cloud, workspace.guests, journal, workspace.storage)
+        return observe(workspace.cloud, workspace.guests, journal, workspace.stores)
 
 
 def _instance(text: str, observed: Observed) -> tuple[Address, str]:
@@ -217,6 +223,7 @@ def _row(backup: StoredBackup, running: set[str]) -> dict[str, Any]:
         "stored": _size(backup.stored_bytes),
         "of": f"{backup.datastore} {backup.version}",
         "by": backup.origin,
+        "storage": backup.storage or "default",
     }
 
 

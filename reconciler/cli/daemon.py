@@ -93,7 +93,7 @@ def _serve_metrics(where: str, watch: Watch, journal: Journal) -> None:
         workspace = watch.workspace()
         if workspace is None:
             return Observed()
-        return observe(workspace.cloud, workspace.guests, journal, workspace.storage)
+        return observe(workspace.cloud, workspace.guests, journal, workspace.stores)
 
     host, _, port = where.rpartition(":")
     registry = CollectorRegistry()

@@ -157,7 +157,7 @@ def quota(directory: Directory = Path(), output: OutputOption = Output.TEXT) -> 
 def _look(workspace: Workspace, journal: Journal) -> Observed:
     from reconciler.observation import observe
 
-    return observe(workspace.cloud, workspace.guests, journal, workspace.storage)
+    return observe(workspace.cloud, workspace.guests, journal, workspace.stores)
 
 
 def _look_at_cloud(workspace: Workspace, journal: Journal) -> Observed:

@@ -123,7 +123,7 @@ def observed_for(workspace: Workspace, snapshot: Path | None) -> Observed:
 
     if snapshot is None:
         with open_journal(workspace) as journal:
-            return look(workspace.cloud, workspace.guests, journal, workspace.storage)
+            return look(workspace.cloud, workspace.guests, journal, workspace.stores)
     try:
         return snapshots.decode(snapshot.read_bytes())
     except (OSError, ValueError) as error:

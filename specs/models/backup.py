@@ -16,6 +16,9 @@ class BackupSpec(Model):
     incremental: bool = Field(
         default=False, description="Only what changed since the newest backup of the instance."
     )
+    storage: Name | None = Field(
+        default=None, description="One of backups.storages in gitrove.yaml; default: its own place."
+    )
 
 
 class Backup(Document):

@@ -57,6 +57,9 @@ class BackupScheduleSpec(Model):
         le=86_400,
         description="Seconds over which the backups of many instances are spread.",
     )
+    storage: Name | None = Field(
+        default=None, description="One of backups.storages in gitrove.yaml; default: its own place."
+    )
     retention: Retention = Retention()
     verify_every: int | None = Field(
         default=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -52,6 +53,39 @@ class User(Model):
     former_name: str | None = None
     password: SecretRef = SecretRef()
     grants: list[Grant] = Field(default_factory=list)
+
+
+class Access(Model):
+    """Who reaches it over the network, and where; on clouds that filter what arrives at a port."""
+
+    allowed_cidrs: list[str] | None = Field(
+        default=None,
+        description=(
+            "Networks that may connect to the database, such as 10.0.0.0/8: a security group of "
+            "its own. Default: as the cloud's own groups say."
+        ),
+    )
+    address: str | None = Field(
+        default=None, description="Its fixed address; default: one that the network gives."
+    )
+
+    @field_validator("allowed_cidrs")
+    @classmethod
+    def _networks(cls, cidrs: list[str] | None) -> list[str] | None:
+        for each in cidrs or ():
+            try:
+                ip_network(each)
+            except ValueError as error:
+                raise ValueError(f'"{each}" is not a network such as 10.0.0.0/8: {error}') from None
+        return cidrs
+
+    @field_validator("address")
+    @classmethod
+    def _an_address(cls, address: str | None) -> str | None:
+        try:
+            return str(ip_address(address)) if address is not None else None
+        except ValueError:
+            raise ValueError(f'"{address}" is not an IP address') from None
 
 
 class Root(Model):
@@ -136,6 +170,7 @@ class InstanceSpec(Model):
     databases: list[Database] = Field(default_factory=list)
     users: list[User] = Field(default_factory=list)
     root: Root = Root()
+    access: Access = Access()
     lifecycle: Lifecycle = Lifecycle()
 
 

@@ -95,11 +95,16 @@ def test_a_backup_is_restored_into_a_new_instance(kind: Kind, one: LocalWorld) -
     taken = stored(one, "first")
     assert taken.complete and taken.version.startswith(taken.version.partition(".")[0])
     assert taken.raw_bytes > 0 and taken.stored_bytes > 0 and taken.origin == "declared"
+    far = backup("far", storage="offsite")
+    one.converge(declared(instance(kind), backup("first"), far))
+    assert (stored(one, "first").storage, stored(one, "far").storage) == ("", "offsite")
+    write(one, kind, 3)
     two = instance(kind, "two", restoreFrom={"backup": "first"})
-    wanted = declared(instance(kind), backup("first"), two)
+    three = instance(kind, "three", restoreFrom={"backup": "far"})
+    wanted = declared(instance(kind), backup("first"), far, two, three)
     assert "it gets the data of one as of" in str(one.plan(wanted))
     assert one.converge(wanted).actions == []
-    assert (count(one, kind), count(one, kind, "two")) == (2, 1)
+    assert [count(one, kind, name) for name in ("one", "two", "three")] == [3, 1, 2]
     agent = json.loads((one.place("two") / "agent.json").read_text())
     assert one.report("two").status == "running" and agent["secret"]
 

@@ -100,3 +100,37 @@ def test_deleting_is_complete_and_may_be_repeated(cloud: Cloud) -> None:
     left = cloud.observe()
     assert (left.servers, left.volumes, left.ports) == ([], [], [])
     assert cloud.endpoint(ONE.id) is None
+
+
+def test_a_port_has_the_address_that_is_asked_for(cloud: Cloud) -> None:
+    cloud.create_port(ONE)
+    (given,) = cloud.observe().ports
+    cloud.delete_port(given.id)
+    cloud.create_port(TWO, given.address)
+    cloud.create_port(TWO, given.address)
+    (port,) = cloud.observe().ports
+    assert port.address == given.address
+    with pytest.raises(Failed, match="in use"):
+        cloud.create_port(ONE, given.address)
+
+
+def test_a_group_guards_the_port_of_its_instance(cloud: Cloud) -> None:
+    if not cloud.observe().filters:
+        with pytest.raises(Failed, match="no security groups"):
+            cloud.allow_access(ONE, 6379, ["10.0.0.0/8"])
+        return
+    cloud.allow_access(ONE, 6379, ["192.0.2.0/24", "10.0.0.0/8"])
+    (group,) = cloud.observe().groups
+    assert (group.cidrs, group.database, group.port) == (["10.0.0.0/8", "192.0.2.0/24"], 6379, "")
+    assert group.metadata.items() >= ONE.metadata().items()
+    cloud.create_port(ONE)
+    cloud.create_port(TWO)
+    port = next(each for each in cloud.observe().ports if each.metadata[seen.ID] == ONE.id)
+    assert cloud.observe().groups[0].port == port.id
+    for _ in range(2):
+        cloud.allow_access(ONE, 6380, ["10.0.0.0/8"])
+        (group,) = cloud.observe().groups
+        assert (group.cidrs, group.database, group.port) == (["10.0.0.0/8"], 6380, port.id)
+    for _ in range(2):
+        cloud.delete_group(group.id)
+    assert cloud.observe().groups == [] and len(cloud.observe().ports) == 2

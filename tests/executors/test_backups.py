@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from executors.backups import backup_order, catalogue, erase, restore_order
@@ -35,12 +36,12 @@ def storage(tmp_path: Path) -> Folder:
 
 
 def test_a_backup_is_known_from_its_begin_and_complete_with_its_manifest(storage: Folder) -> None:
-    (begun,), _ = catalogue(storage)
+    (begun,), _ = catalogue({"": storage})
     assert begun.name == "first" and not begun.complete
     storage.put(f"{BACKUP.index}/{contract.FAULT}", b'{"fault": "no room"}')
-    assert catalogue(storage)[0][0].fault == "no room"
+    assert catalogue({"": storage})[0][0].fault == "no room"
     storage.put(f"{BACKUP.index}/{contract.MANIFEST}", contract.encode(DONE))
-    (done,), _ = catalogue(storage)
+    (done,), _ = catalogue({"": storage})
     assert done.complete and done.fault == "" and done.raw_bytes == 7
 
 
@@ -53,23 +54,23 @@ def test_every_altered_byte_of_a_manifest_is_found(storage: Folder) -> None:
             assert contract.decode(bad) == whole, "only white space may differ"
     damaged = good.replace(b"12345", b"12346")
     storage.put(f"{BACKUP.index}/{contract.MANIFEST}", damaged)
-    (known,), _ = catalogue(storage)
+    (known,), _ = catalogue({"": storage})
     assert not known.complete and known.fault == "its description is damaged"
     with pytest.raises(Failed, match="damaged"):
-        restore_order([BackupRef("b1", "i", "shop")], 0.0, storage, KEY, needs)
+        restore_order([BackupRef("b1", "i", "shop")], 0.0, {"": storage}, KEY, needs)
 
 
 def test_archives_are_told_from_backups(storage: Folder) -> None:
     archive = Archive("shop", "one", "i", "mariadb", "key", since=1.0, until=2.0)
     storage.put(archive.index, archives.encode(archive))
-    backups, (found,) = catalogue(storage)
+    backups, (found,) = catalogue({"": storage})
     assert [b.id for b in backups] == ["b1"]
     assert (found.instance, found.since, found.until) == ("i", 1.0, 2.0)
 
 
 def test_a_storage_that_is_empty_or_not_configured_has_nothing(tmp_path: Path) -> None:
-    assert catalogue(None) == ([], [])
-    assert catalogue(Folder(tmp_path / "none")) == ([], [])
+    assert catalogue({}) == ([], [])
+    assert catalogue({"": Folder(tmp_path / "none")}) == ([], [])
 
 
 def test_without_a_storage_nothing_is_ordered() -> None:
@@ -77,7 +78,7 @@ def test_without_a_storage_nothing_is_ordered() -> None:
         instance="i", backup="b1", project="shop", instance_name="one", datastore="redis", name="b"
     )
     with pytest.raises(Failed, match="no storage"):
-        backup_order(step, None, KEY)
+        backup_order(step, {}, KEY)
 
 
 def archived(storage: Folder, *names: str) -> Archive:
@@ -105,12 +106,12 @@ def test_archived_files_go_with_the_last_backup_that_needs_them(storage: Folder)
     archive = archived(storage, "1", "2", "3", "10")
     for number, identifier in ((1, "b1"), (3, "b3")):
         completed(storage, identifier, number)
-    erase(delete("b1"), storage, needs, lives=True)
+    erase(delete("b1"), {"": storage}, needs, lives=True)
     assert names_in(storage.names(f"{archive.folder}/"), archive.folder) == ["10", "3"]
-    assert [b.id for b in catalogue(storage)[0]] == ["b3"]
-    erase(delete("b3"), storage, needs, lives=True)
+    assert [b.id for b in catalogue({"": storage})[0]] == ["b3"]
+    erase(delete("b3"), {"": storage}, needs, lives=True)
     assert len(storage.names(f"{archive.folder}/")) == 4, "a living one may yet be backed up"
-    erase(delete("b3"), storage, needs, lives=False)
+    erase(delete("b3"), {"": storage}, needs, lives=False)
     assert storage.names("") == []
 
 
@@ -118,14 +119,14 @@ def test_no_archived_file_goes_while_a_description_cannot_be_read(storage: Folde
     archive = archived(storage, "1")
     completed(storage, "b1", 1)
     storage.put(f"{completed(storage, 'b3', 3).index}/{contract.MANIFEST}", b"{")
-    erase(delete("b1"), storage, needs, lives=True)
+    erase(delete("b1"), {"": storage}, needs, lives=True)
     assert len(storage.names(f"{archive.folder}/")) == 2
 
 
 def test_a_restore_is_told_the_files_that_it_needs_and_no_more(storage: Folder) -> None:
     archived(storage, "1", "2", "3")
     done = completed(storage, "b2", 2)
-    order = restore_order([BackupRef("b2", "i", "shop")], 2.0, storage, KEY, needs)
+    order = restore_order([BackupRef("b2", "i", "shop")], 2.0, {"": storage}, KEY, needs)
     assert order is not None and order["point"]["names"] == ["2", "3"]
     assert order["chain"][0]["manifest"] == f"{done.index}/{contract.MANIFEST}"
 
@@ -140,5 +141,18 @@ def test_what_an_earlier_attempt_left_goes_before_the_next(storage: Folder) -> N
         datastore="mariadb",
         name="first",
     )
-    assert backup_order(step, storage, KEY) is not None
+    assert backup_order(step, {"": storage}, KEY) is not None
     assert storage.names("") == []
+
+
+def test_every_storage_has_its_own_backups(storage: Folder, tmp_path: Path) -> None:
+    other = Folder(tmp_path / "other")
+    done = replace(DONE, id="b9", name="far")
+    other.put(f"{done.index}/{contract.MANIFEST}", contract.encode(done))
+    stores = {"": storage, "offsite": other}
+    known = {b.name: b.storage for b in catalogue(stores)[0]}
+    assert known == {"first": "", "far": "offsite"}
+    erase(msgspec.structs.replace(delete("b9"), storage="offsite"), stores, needs, lives=True)
+    assert other.names("") == [] and storage.names("")
+    with pytest.raises(Failed, match='the storage "gone" is not one'):
+        erase(msgspec.structs.replace(delete("b1"), storage="gone"), stores, needs, lives=True)

@@ -74,6 +74,38 @@ def test_a_controller_killed_while_it_creates_leaves_one_of_each(
     assert world.held() == before
 
 
+@pytest.mark.parametrize(
+    ("service", "item"), [("nova", "server"), ("neutron", "port"), ("cinder", "volume")]
+)
+def test_a_service_killed_and_restarted_in_the_middle_costs_nothing(
+    openstack_world: OpenStackWorld, service: str, item: str
+) -> None:
+    world = openstack_world
+    before = world.held()
+    back: list[threading.Thread] = []
+
+    def restart() -> None:
+        services.start(world.layout, [service])
+        services.wait_for_apis(world.layout, [service])
+
+    def kill(entry: Entry) -> None:
+        if entry.action.item == item and entry.state is State.STARTED and not back:
+            services.kill(world.layout, service)
+            back.append(threading.Thread(target=restart))
+            back[0].start()
+
+    desired = world.desire(ONE_CACHE)
+    world.apply(desired, progress=kill)
+    back[0].join()
+    assert wait_until(lambda: _converges(world, desired), 90, 0.5)
+    held = world.held()
+    assert {k: held[k] - before[k] for k in held} == {
+        "servers": 1, "volumes": 1, "ports": 1, "groups": 0,
+    }  # fmt: skip
+    assert not world.converge(world.desire("")).actions
+    assert world.held() == before
+
+
 @pytest.mark.parametrize("service", ["nova", "neutron", "cinder"])
 def test_a_service_that_is_killed_makes_nothing_look_gone(
     openstack_world: OpenStackWorld, service: str

@@ -75,6 +75,11 @@ def test_what_was_interrupted_goes_once_a_newer_one_is_complete() -> None:
     assert gone([backup("failed", 5, complete=False), backup("new", 1)]) == ["failed"]
 
 
+def test_what_one_that_may_be_running_follows_stays() -> None:
+    links = [backup("full", 9), backup("new", 2), backup("running", 1, "full", complete=False)]
+    assert gone(links, count=1) == []
+
+
 @given(
     ages=st.lists(st.integers(0, 800), unique=True, max_size=30),
     parents=st.lists(st.integers(0, 30), min_size=30, max_size=30),

@@ -65,7 +65,7 @@ def scheduler(world: SimulatedWorld, desired: Desired, clock: Clock, denied: str
         DEFINITIONS,
         world.journal,
         world.locks,
-        storage=world.storage,
+        stores=world.stores,
     )
     return Scheduler(desired, acted_on, Executions(world.journal), judge, 8)
 
@@ -266,3 +266,25 @@ def test_each_so_many_th_backup_is_restored_and_its_execution_says_so(
     text = "Backup complete, but it cannot be restored: the object 000000 is damaged"
     assert fourth == (ERROR, text)
     assert len(restored) == 2
+
+
+def test_a_schedule_has_a_storage_and_chains_of_its_own(
+    world: SimulatedWorld, clock: Clock
+) -> None:
+    near, far = (
+        SCHEDULE,
+        SCHEDULE.replace("hourly}", "far}").replace("fullEvery", "storage: offsite\n  fullEvery"),
+    )
+    desired = desire(ONE % "" + near + "---" + far)
+    world.converge(desired)
+    look(world, desired, clock)
+    for _ in range(4):
+        clock.now += HOUR
+        assert look(world, desired, clock) == 2
+    left = world.observe().backups
+    for storage, origin in (("", "schedule hourly"), ("offsite", "schedule far")):
+        mine = [b for b in left if b.storage == storage]
+        assert {b.origin for b in mine} == {origin}
+        assert [b.kind for b in mine] == ["full", "incremental"]
+        assert mine[1].parent == mine[0].id
+    assert world.plan(desired).actions == []

@@ -25,7 +25,7 @@ def mistakes(text: str | bytes) -> list[str]:
     """``line:column: message`` of every problem of one file."""
     data = text if isinstance(text, bytes) else dedent(text).encode()
     with pytest.raises(SpecProblems) as caught:
-        load([Source("a.yaml", data)], DEFINITIONS, "shop")
+        load([Source("a.yaml", data)], DEFINITIONS, "shop", storages=["offsite"])
     return [each.headline().removeprefix("a.yaml:") for each in caught.value.problems]
 
 
@@ -211,6 +211,11 @@ CASES = {
     "hosts of PostgreSQL": (
         replaced("mariadb", "postgresql") + "  users: [{name: a, host: h}]\n",
         "8:27: PostgreSQL has no hosts of users",
+    ),
+    "a storage that is none": (
+        GOOD.replace("kind: Instance", "kind: Backup").partition("spec:")[0]
+        + "spec: {instance: one, storage: offsit}\n",
+        '4:32: gitrove.yaml has no "offsit" under backups.storages; did you mean "offsite"?',
     ),
     "the same name twice": (
         GOOD + "---\n" + GOOD,

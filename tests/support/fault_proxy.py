@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import urllib3
 
 Fault = Callable[[str, str], str]
-"""Gets method and path; answers "" (pass on), a status such as "503", "reset", "cut" or "lost".
+"""Gets method and path; answers "" (pass on), a status such as "503", "reset", "cut", "lost",
+or "hang".
 
 Of a request that is cut only the first half arrives. A lost answer is the worst:
-what was asked is done, and nobody is told.
+what was asked is done, and nobody is told. One that hangs is held until the proxy ends.
 """
 _OWN = {"connection", "content-length", "transfer-encoding"}
 
@@ -21,17 +22,20 @@ _OWN = {"connection", "content-length", "transfer-encoding"}
 class FaultProxy:
     def __init__(self, target: str, fault: Fault) -> None:
         parts = urlsplit(target)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(parts.port or 80, fault))
+        self._ended = threading.Event()
+        handler = _handler(parts.port or 80, fault, self._ended)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}{parts.path}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._server.server_close()
 
 
-def _handler(port: int, fault: Fault) -> type[BaseHTTPRequestHandler]:
+def _handler(port: int, fault: Fault, ended: threading.Event) -> type[BaseHTTPRequestHandler]:
     pool = urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=32)
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,7 +48,9 @@ def _handler(port: int, fault: Fault) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            if chosen == "reset":
+            if chosen == "hang":
+                ended.wait()
+            if chosen in ("reset", "hang"):
                 self._break_off()
                 return
             headers = dict(self.headers)

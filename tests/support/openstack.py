@@ -106,6 +106,9 @@ class OpenStackWorld(World):
         for port in state.ports:
             if port.metadata.get(seen.PROJECT) == self.project:
                 self.cloud.delete_port(port.id)
+        for group in state.groups:
+            if group.metadata[seen.PROJECT] == self.project:
+                self.cloud.delete_group(group.id)
         for name in self.storage.names(""):
             self.storage.delete(name)
         self.journal.close()

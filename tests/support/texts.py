@@ -16,6 +16,7 @@ spec:
     - name: gone
     - name: former
   root: {enabled: true}
+  access: {allowedCidrs: ["10.0.0.0/8", "192.0.2.0/24"]}
   pointInTimeRecovery: true
 ---
 apiVersion: gitrove/v1
@@ -31,6 +32,7 @@ kind: Instance
 metadata: {name: passing}
 spec:
   datastore: {name: postgresql}
+  access: {allowedCidrs: []}
   flavor: tiny
   volume: {size: 1}
   lifecycle: {onDelete: finalBackup}
@@ -72,6 +74,7 @@ spec:
       grants: [{database: store, privileges: [SELECT]}]
     - name: renamed
       formerName: former
+  access: {allowedCidrs: ["10.0.0.0/8"]}
   lifecycle: {preventDestroy: true}
 ---
 apiVersion: gitrove/v1

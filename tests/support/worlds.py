@@ -23,6 +23,7 @@ from executors.guest.simulated import GuestState, SimulatedGuests
 from executors.keys import ControlKey
 from executors.keys import load as load_key
 from executors.storage.folder import Folder
+from executors.storage.interface import Store
 from guest_agent.contract.report import Report
 from guest_agent.toolkit.processes import ServerProcess, wait_until
 from planners.observed import Flavor, Observed, Server
@@ -42,7 +43,9 @@ KEY = ControlKey(b"k" * 32, Path("/nonexistent"))
 
 def desire(text: str, project: str = "shop") -> Desired:
     """The desired state of one YAML text. Raises SpecProblems."""
-    return load([Source("specs.yaml", dedent(text).encode())], DEFINITIONS, project)
+    return load(
+        [Source("specs.yaml", dedent(text).encode())], DEFINITIONS, project, storages=["offsite"]
+    )
 
 
 class _WrappedJournal:
@@ -78,8 +81,13 @@ class World:
         """Where this world keeps its backups."""
         return Folder(self.locks / "backups")
 
+    @property
+    def stores(self) -> dict[str, Store]:
+        """The storage, and another one by the name ``offsite``."""
+        return {"": self.storage, "offsite": Folder(self.locks / "offsite")}
+
     def observe(self) -> Observed:
-        return observe(self.cloud, self.guests, self.journal, self.storage)
+        return observe(self.cloud, self.guests, self.journal, self.stores)
 
     def plan(self, desired: Desired, targets: Collection[Address] = ()) -> Plan:
         return make_plan(desired, self.observe(), self.key, "test", targets, self.projects)
@@ -101,7 +109,7 @@ class World:
             DEFINITIONS,
             journal,
             self.locks,
-            storage=self.storage,
+            stores=self.stores,
         )
         plan = msgspec.structs.replace(self.plan(desired), obstacles=[])
         return applying.apply(plan, acted_on, "tester", concurrency, progress=progress)
