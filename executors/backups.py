@@ -241,9 +241,7 @@ def _read_all(names: Sequence[str], storage: Store) -> Iterator[tuple[str, bytes
                 yield name, document
 
 
-def _read_archives(
-    folders: Iterable[Mapping[str, bytes]], storage: str
-) -> Iterator[StoredArchive]:
+def _read_archives(folders: Iterable[Mapping[str, bytes]], storage: str) -> Iterator[StoredArchive]:
     for held in folders:
         try:
             if archives.DESCRIPTION in held:

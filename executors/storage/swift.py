@@ -33,10 +33,7 @@ class Container:
 
 
 class Swift:
-    """See ``executors.storage.interface.Store``. Raises Failed or Passing if Keystone does not
-
-    let in; else what the interface says.
-    """
+    """See ``executors.storage.interface.Store``."""
 
     def __init__(self, container: Container) -> None:
         self._container = container

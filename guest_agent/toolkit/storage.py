@@ -32,9 +32,10 @@ class Storage(Protocol):
 
 
 def open_storage(settings: dict[str, Any]) -> Storage:
-    """The storage that *settings* describe: ``{"driver": "directory", "path": …}``, or
+    """The storage that *settings* describe.
 
-    ``{"driver": "temporary-urls", …}``, for which see ``temporary_urls``.
+    ``{"driver": "directory", "path": …}``, or ``{"driver": "temporary-urls", …}``, for which see
+    ``temporary_urls``. Raises GuestError for another driver.
     """
     driver = settings.get("driver")
     if driver == "directory":
