@@ -13,7 +13,7 @@ from typing import Any
 
 from executors.errors import Failed, Passing
 from executors.keys import ControlKey
-from executors.storage.interface import DEFAULT, Access, Store, Stores
+from executors.storage.interface import Access, Store, Stores
 from guest_agent.contract import archive as archives
 from guest_agent.contract import backup as contract
 from guest_agent.contract.archive import Archive
@@ -21,7 +21,7 @@ from guest_agent.contract.backup import Backup, NotABackup
 from guest_agent.contract.errors import GuestError, TryLater
 from guest_agent.toolkit import stored_logs
 from guest_agent.toolkit.storage import Missing
-from planners.observed import StoredArchive, StoredBackup
+from planners.observed import DEFAULT_STORAGE, StoredArchive, StoredBackup
 from planners.steps import BackupRef, DeleteBackup, EnableArchive, TakeBackup
 
 Needs = Callable[[str, dict[str, str]], bool]
@@ -113,7 +113,7 @@ def restore_order(
 
 def archive_order(step: EnableArchive, stores: Stores, key: ControlKey) -> dict[str, Any]:
     """What ``enable_archive`` gets; an archive that was begun goes on with its own key."""
-    with _opened(stores, DEFAULT) as storage:
+    with _opened(stores, DEFAULT_STORAGE) as storage:
         try:
             archive = _archive(step.project, step.instance, storage)
             data_key = _unwrapped(archive.key, f"the archive of {archive.instance_name}", key)
@@ -162,7 +162,7 @@ def erase(step: DeleteBackup, stores: Stores, needs: Needs, lives: bool) -> None
     )
     with _opened(stores, step.storage) as storage:
         _erase(backup, storage)
-        if step.storage == DEFAULT:
+        if step.storage == DEFAULT_STORAGE:
             _prune_archive(step, storage, needs, lives)
 
 

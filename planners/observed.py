@@ -15,6 +15,8 @@ SALT = "gitrove:salt"
 DATASTORE = "gitrove:datastore"
 PROTECTED = "gitrove:protected"
 FINAL_BACKUP = "gitrove:final-backup"
+DEFAULT_STORAGE = ""
+"""The name of the storage of archives, and of backups that name no other."""
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

@@ -12,8 +12,8 @@ from executors.cloud.interface import Cloud
 from executors.cloud.local import LocalCloud, Setup
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
-from executors.storage.interface import DEFAULT, Store, Stores
-from planners.observed import Flavor
+from executors.storage.interface import Store, Stores
+from planners.observed import DEFAULT_STORAGE, Flavor
 from policy.verdict import Actor
 from reconciler import places
 from specs.definitions import Definitions
@@ -123,7 +123,7 @@ class Workspace:
     def stores(self) -> Stores:
         """Where backups are kept, by name, of those places that the servers can reach."""
         settings = self.revision.settings.backups
-        every = {DEFAULT: settings, **settings.storages}
+        every = {DEFAULT_STORAGE: settings, **settings.storages}
         opened = {name: self._store(each, name) for name, each in every.items()}
         return {name: store for name, store in opened.items() if store is not None}
 

@@ -19,10 +19,6 @@ class Access:
     delete: Sequence[str] = field(default_factory=tuple)
 
 
-DEFAULT = ""
-"""The name of the storage of archives, and of backups that name no other."""
-
-
 class Store(Storage, Protocol):
     """A storage with its catalogue. Raises GuestError, TryLater where trying again may help."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from guest_agent.contract.report import Archive
 from planners.backups import newest
 from planners.case import Answer, Case, Draft
+from planners.observed import DEFAULT_STORAGE
 from planners.plan import Change, Note, Verb
 from planners.steps import DisableArchive, EnableArchive
 
@@ -22,7 +23,7 @@ def archive(case: Case, present: Archive) -> Answer:
     elif wished and present.fault:
         yield Note(address=address, text=f"the log is not archived: {present.fault}")
     elif wished:
-        backup = newest(case.world.observed.backups, case.id)
+        backup = newest(case.world.observed.backups, case.id, DEFAULT_STORAGE)
         if backup is None or backup.finished < present.since:
             text = "can be restored to a point in time once there is a full backup"
             yield Note(address=address, text=text)

@@ -20,57 +20,15 @@ from executors.keys import ControlKey
 from guest_agent.contract import backup as contract
 from guest_agent.toolkit.processes import wait_until
 from planners.observed import StoredBackup
-from specs.desired import Desired
+from tests.support.backups import ask, backup, count, declared, instance, write
 from tests.support.databases import KINDS, Kind
-from tests.support.worlds import LocalWorld, desire
+from tests.support.worlds import LocalWorld
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
     return found
-
-
-def instance(kind: Kind, name: str = "one", **fields: Any) -> dict[str, Any]:
-    grants = [{"database": "store"}] if kind.databases else [{"privileges": ["ALL"]}]
-    spec = {
-        "datastore": {"name": kind.name},
-        "flavor": "tiny",
-        "volume": {"size": 1},
-        "databases": [{"name": "store"}] if kind.databases else [],
-        "users": [{"name": "app", "grants": grants}],
-    }
-    return document("Instance", name, **(spec | fields))
-
-
-def backup(name: str, of: str = "one", **fields: Any) -> dict[str, Any]:
-    return document("Backup", name, instance=of, **fields)
-
-
-def document(kind: str, name: str, **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": "gitrove/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
-
-
-def declared(*documents: dict[str, Any]) -> Desired:
-    return desire("\n---\n".join(map(json.dumps, documents)))
-
-
-def ask(world: LocalWorld, kind: Kind, query: str, name: str = "one") -> Any:
-    host, password = world.address(name), world.password(name, f"app@{kind.host}")
-    return kind.ask(host, "app", password, query, *(["store"] if kind.databases else []))
-
-
-def write(world: LocalWorld, kind: Kind, value: int) -> None:
-    if kind.databases:
-        ask(world, kind, "CREATE TABLE IF NOT EXISTS kept (n INT)")
-        ask(world, kind, f"INSERT INTO kept VALUES ({value})")
-    else:
-        ask(world, kind, f"RPUSH kept {value}")
-
-
-def count(world: LocalWorld, kind: Kind, name: str = "one") -> int:
-    query = "SELECT COUNT(*) FROM kept" if kind.databases else "LLEN kept"
-    return int(ask(world, kind, query, name))
 
 
 def stored(world: LocalWorld, name: str) -> StoredBackup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
@@ -22,55 +21,12 @@ from guest_agent.contract.errors import GuestError
 from guest_agent.toolkit.processes import wait_until
 from guest_agent.toolkit.storage import open_storage
 from tests.devcloud import bootstrap
+from tests.support.backups import backup, count, instance, together, write
 from tests.support.databases import KINDS, Kind
 from tests.support.fault_proxy import Fault, FaultProxy
-from tests.support.openstack import OpenStackWorld
+from tests.support.openstack import OpenStackWorld, clouds_with
 from tests.support.storages import keeps_objects
 from tests.support.worlds import LocalWorld, desire
-
-
-def instance(kind: Kind, name: str, **fields: Any) -> str:
-    grants = [{"database": "store"}] if kind.databases else [{"privileges": ["ALL"]}]
-    spec = {
-        "datastore": {"name": kind.name},
-        "flavor": "tiny",
-        "volume": {"size": 1},
-        "databases": [{"name": "store"}] if kind.databases else [],
-        "users": [{"name": "app", "grants": grants}],
-    }
-    return document("Instance", name, **(spec | fields))
-
-
-def backup(name: str, of: str = "one", **fields: Any) -> str:
-    return document("Backup", name, instance=of, **fields)
-
-
-def document(kind: str, name: str, **spec: Any) -> str:
-    metadata = {"name": name}
-    text = {"apiVersion": "gitrove/v1", "kind": kind, "metadata": metadata, "spec": spec}
-    return json.dumps(text)
-
-
-def together(*documents: str) -> str:
-    return "\n---\n".join(documents)
-
-
-def ask(world: Any, kind: Kind, query: str, name: str = "one") -> Any:
-    host, password = world.address(name), world.password(name, f"app@{kind.host}")
-    return kind.ask(host, "app", password, query, *(["store"] if kind.databases else []))
-
-
-def write(world: Any, kind: Kind, value: int) -> None:
-    if kind.databases:
-        ask(world, kind, "CREATE TABLE IF NOT EXISTS kept (n INT)")
-        ask(world, kind, f"INSERT INTO kept VALUES ({value})")
-    else:
-        ask(world, kind, f"RPUSH kept {value}")
-
-
-def count(world: Any, kind: Kind, name: str) -> int:
-    query = "SELECT COUNT(*) FROM kept" if kind.databases else "LLEN kept"
-    return int(ask(world, kind, query, name))
 
 
 def test_a_container_keeps_objects(openstack_world: OpenStackWorld) -> None:
@@ -126,7 +82,7 @@ def test_backed_up_and_restored_on_servers(kind: Kind, openstack_world: OpenStac
     world = openstack_world
     archived = {"pointInTimeRecovery": True} if kind.databases else {}
     one, first = instance(kind, "one", **archived), backup("first")
-    world.converge(world.desire(one))
+    world.converge(world.desire(together(one)))
     write(world, kind, 1)
     assert world.converge(world.desire(together(one, first))).actions == []
     write(world, kind, 2)
@@ -143,7 +99,7 @@ def test_backed_up_and_restored_on_servers(kind: Kind, openstack_world: OpenStac
     if kind.databases:
         assert count(world, kind, "three") == 2
     # Everything of the instance goes with its last backup, and nothing is left.
-    assert world.converge(world.desire(first)).actions == []
+    assert world.converge(world.desire(together(first))).actions == []
     assert world.storage.names("data/")
     world.converge(world.desire(""))
     assert world.storage.names("") == []
@@ -175,11 +131,8 @@ def through(
         with bootstrap.connected(layout, "devcloud-tests") as connection:
             url: Any = connection.object_store.get_endpoint()
         proxies.append(FaultProxy(url, fault))
-        clouds = json.loads(layout.clouds.read_text())["clouds"]
         override = {"object_store_endpoint_override": proxies[-1].url}
-        clouds["faulty"] = clouds["devcloud-tests"] | override
-        path = local_world.folder / "clouds.yaml"
-        path.write_text(json.dumps({"clouds": clouds}))
+        path = clouds_with("faulty", override, layout, local_world.folder)
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
         fields = {name: getattr(local_world, name) for name in local_world.__dataclass_fields__}
         container = openstack_world.container("faulty")
@@ -213,7 +166,7 @@ def test_every_request_goes_wrong_once_and_the_rows_come_back(fault: str, throug
     world = through(once)
     kind = KINDS[0]
     one, first = instance(kind, "one"), backup("first")
-    world.converge(desire(one))
+    world.converge(desire(together(one)))
     write(world, kind, 1)
     assert world.apply(desire(together(one, first))).succeeded
     two = instance(kind, "two", restoreFrom={"backup": "first"})
@@ -229,7 +182,7 @@ def test_a_storage_that_is_away_fails_the_backup_and_the_next_is_taken(through: 
     world = through(lambda method, path: "503" if away.is_set() and "/data/" in path else "")
     kind = KINDS[1]
     one, first = instance(kind, "one"), backup("first")
-    world.converge(desire(one))
+    world.converge(desire(together(one)))
     write(world, kind, 1)
     away.set()
     (failed,) = world.apply(desire(together(one, first))).failed
@@ -252,7 +205,7 @@ def test_a_slow_storage_only_takes_longer(through: Through) -> None:
 
     world, kind = through(slow), KINDS[2]
     one, first = instance(kind, "one"), backup("first")
-    world.converge(desire(one))
+    world.converge(desire(together(one)))
     write(world, kind, 1)
     assert world.converge(desire(together(one, first))).actions == []
     assert world.observe().backups[0].complete
@@ -262,7 +215,7 @@ def test_a_controller_without_swift_says_so_and_changes_nothing(through: Through
     away = threading.Event()
     world = through(lambda method, path: "503" if away.is_set() else "")
     kind = KINDS[2]
-    world.converge(desire(instance(kind, "one")))
+    world.converge(desire(together(instance(kind, "one"))))
     away.set()
     with pytest.raises(Passing, match="the storage cannot be listed"):
         world.observe()

@@ -14,7 +14,7 @@ from executors.errors import ActionError
 from executors.storage.swift import Swift
 from tests.devcloud import bootstrap
 from tests.devcloud.layout import AUTH
-from tests.support.openstack import OpenStackWorld
+from tests.support.openstack import OpenStackWorld, clouds_with
 from tests.support.texts import ONE_CACHE
 
 
@@ -30,18 +30,15 @@ def limited(
         made = identity.create_application_credential(
             user=user, name=f"gitrove-{world.project}", roles=[{"name": "member"}]
         )
-        clouds = json.loads(world.layout.clouds.read_text())["clouds"]
-        clouds["limited"] = {
+        login = {
             "auth_type": "v3applicationcredential",
             "auth": {
                 "auth_url": AUTH,
                 "application_credential_id": made.id,
                 "application_credential_secret": made.secret,
             },
-            "region_name": clouds["devcloud-tests"].get("region_name", "RegionOne"),
         }
-        path = world.folder / "clouds.yaml"
-        path.write_text(json.dumps({"clouds": clouds}))
+        path = clouds_with("limited", login, world.layout, world.folder)
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
         world.cloud = OpenStackCloud(Setup("limited", "databases"))
         try:

@@ -20,7 +20,7 @@ from specs.desired import Desired
 from tests.devcloud import bootstrap
 from tests.devcloud import layout as ports
 from tests.support.fault_proxy import Fault, FaultProxy
-from tests.support.openstack import OpenStackWorld
+from tests.support.openstack import OpenStackWorld, clouds_with
 from tests.support.texts import ONE_CACHE
 
 _SERVICES = {
@@ -55,16 +55,14 @@ class OnceEach:
 def faulty(world: OpenStackWorld, fault: Fault) -> Iterator[OpenStackWorld]:
     """*world*, reached through proxies that do as *fault* says."""
     proxies = {service: FaultProxy(url, fault) for service, url in _SERVICES.items()}
-    clouds = json.loads(world.layout.clouds.read_text())["clouds"]
+    login = json.loads(world.layout.clouds.read_text())["clouds"]["devcloud-tests"]["auth"]
     auth = FaultProxy(ports.AUTH, fault)
     overrides: dict[str, Any] = {
         f"{service}_endpoint_override": proxy.url for service, proxy in proxies.items()
     }
-    overrides["auth"] = clouds["devcloud-tests"]["auth"] | {"auth_url": auth.url}
+    overrides["auth"] = login | {"auth_url": auth.url}
     proxies["identity"] = auth
-    clouds["faulty"] = clouds["devcloud-tests"] | overrides
-    path = world.folder / "clouds.yaml"
-    path.write_text(json.dumps({"clouds": clouds}))
+    path = clouds_with("faulty", overrides, world.layout, world.folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
         through = world.again()

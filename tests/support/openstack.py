@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,12 @@ class OpenStackWorld(World):
     def _servers(self) -> list[Server]:
         servers = self.cloud.observe().servers
         return [s for s in servers if s.metadata[seen.PROJECT] == self.project]
+
+
+def clouds_with(name: str, changes: dict[str, Any], layout: Layout, folder: Path) -> Path:
+    """A clouds.yaml in *folder* that has the tests' own cloud once more, with *changes*."""
+    clouds = json.loads(layout.clouds.read_text())["clouds"]
+    clouds[name] = clouds["devcloud-tests"] | changes
+    path = folder / "clouds.yaml"
+    path.write_text(json.dumps({"clouds": clouds}))
+    return path
