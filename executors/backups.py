@@ -114,10 +114,12 @@ def restore_order(
 def archive_order(step: EnableArchive, stores: Stores, key: ControlKey) -> dict[str, Any]:
     """What ``enable_archive`` gets; an archive that was begun goes on with its own key."""
     with _opened(stores, DEFAULT_STORAGE) as storage:
-        try:
+        index = archives.index_of(step.project, step.instance)
+        if index in storage.names(index):
+            # Another key would leave what is archived already without one.
             archive = _archive(step.project, step.instance, storage)
             data_key = _unwrapped(archive.key, f"the archive of {archive.instance_name}", key)
-        except Failed:
+        else:
             fresh = secrets.token_bytes(_KEY_BYTES)
             data_key = base64.urlsafe_b64encode(fresh).decode()
             archive = Archive(

@@ -137,7 +137,7 @@ def basis_of(address: Address, found: Found, observed: Observed) -> str:
     steady = None
     if report:
         archive = replace(report.archive, until=0.0, fault="")
-        steady = replace(report, volume_used=0, busy="", backup="", archive=archive)
+        steady = replace(report, volume_used=0, busy="", backup="", backup_read=0, archive=archive)
     record = observed.records.get(str(address), Record())
     pieces = (found.servers, found.volumes, found.ports, found.groups)
     return hashlib.sha256(msgspec.json.encode((pieces, steady, record))).hexdigest()

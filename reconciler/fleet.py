@@ -98,7 +98,7 @@ def _contents(report: Report) -> Row:
             for u in report.users
         ],
         "root": {"enabled": report.root.enabled, "everEnabled": report.root.ever_enabled},
-        "backup": report.backup or "none is running",
+        "backup": _running_backup(report),
         "archive": _archive(report.archive),
         "configuration": {
             "memory": f"{configuration.memory_mib} MiB",
@@ -106,6 +106,12 @@ def _contents(report: Report) -> Row:
             "restartRequired": list(configuration.restart_required),
         },
     }
+
+
+def _running_backup(report: Report) -> str:
+    if not report.backup:
+        return "none is running"
+    return f"{report.backup} is running, {report.backup_read >> 20} MiB so far"
 
 
 def _archive(archive: Archive) -> Row | str:

@@ -78,6 +78,12 @@ class BackupRunner:
         progress = self._progress
         return progress.id if progress and progress.state == contract.RUNNING else ""
 
+    @property
+    def read(self) -> int:
+        """How many bytes the backup that runs has read so far."""
+        progress = self._progress
+        return progress.raw_bytes if progress and progress.state == contract.RUNNING else 0
+
     def begin(self, backup: Backup, after: dict[str, str], key: bytes, storage: Storage) -> None:
         """Begin *backup*; one with the same id that runs already is left to run."""
         with self._changing:

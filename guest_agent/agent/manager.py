@@ -71,6 +71,7 @@ class Manager:
             "prepared": prepared,
             "busy": self._busy,
             "backup": self._backups.running,
+            "backup_read": self._backups.read,
             "archive": self._archive(),
             "agent_version": __version__,
             "message_version": messages.VERSION,

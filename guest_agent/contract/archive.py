@@ -7,9 +7,9 @@ since the epoch) is in the archive or in a backup that it begins with.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields
 
+from guest_agent.contract import documents
 from guest_agent.contract.backup import INDEX, NotABackup
 
 DESCRIPTION = "archive.json"
@@ -44,14 +44,14 @@ def index_of(project: str, instance: str) -> str:
 
 
 def encode(archive: Archive) -> bytes:
-    return json.dumps(asdict(archive), indent=1).encode()
+    return documents.encode(asdict(archive))
 
 
 def decode(raw: bytes) -> Archive:
     """Raises NotABackup. Unknown fields are ignored."""
     try:
-        document = json.loads(raw)
+        document = documents.decode(raw)
         known = {each.name for each in fields(Archive)}
         return Archive(**{name: value for name, value in document.items() if name in known})
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         raise NotABackup(f"not an archive's description: {error}") from None

@@ -8,10 +8,10 @@ alone is the catalogue.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from guest_agent.contract import documents
 
 FORMAT = 1
 FULL = "full"
@@ -20,7 +20,6 @@ INCREMENTAL = "incremental"
 INDEX = "index/"
 BEGUN = "begun.json"
 MANIFEST = "manifest.json"
-_DIGEST = "sha256"
 FAULT = "fault.json"
 
 
@@ -84,24 +83,15 @@ class NotABackup(ValueError):
 
 def encode(backup: Backup) -> bytes:
     """The description as it is stored, with a digest of itself."""
-    document = asdict(backup)
-    return json.dumps(document | {_DIGEST: _digest_of(document)}, indent=1).encode()
+    return documents.encode(asdict(backup))
 
 
 def decode(raw: bytes) -> Backup:
     """Raises NotABackup, also for a description that is not as it was written."""
     try:
-        document = json.loads(raw)
-        digest = document.pop(_DIGEST)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise NotABackup("its description is damaged") from None
-    if digest != _digest_of(document):
-        raise NotABackup("its description is damaged")
-    return of(document)
-
-
-def _digest_of(document: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+        return of(documents.decode(raw))
+    except documents.Damaged as error:
+        raise NotABackup(str(error)) from None
 
 
 def of(document: dict[str, Any]) -> Backup:

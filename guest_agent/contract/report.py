@@ -104,6 +104,8 @@ class Report:
     configuration: Configuration = field(default_factory=Configuration)
     backup: str = ""
     """The id of the backup that runs."""
+    backup_read: int = 0
+    """Bytes that it has read so far."""
     archive: Archive = field(default_factory=Archive)
     volume_used: int = 0
     agent_version: str = ""

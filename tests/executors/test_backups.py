@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from executors.backups import backup_order, catalogue, erase, restore_order
+from executors.backups import archive_order, backup_order, catalogue, erase, restore_order
 from executors.errors import Failed
 from executors.storage.folder import Folder
 from guest_agent.contract import archive as archives
@@ -17,7 +17,7 @@ from guest_agent.contract import backup as contract
 from guest_agent.contract.archive import Archive
 from guest_agent.contract.backup import Backup, NotABackup
 from guest_agent.toolkit.stored_logs import names_in
-from planners.steps import BackupRef, DeleteBackup, TakeBackup
+from planners.steps import BackupRef, DeleteBackup, EnableArchive, TakeBackup
 from tests.support.worlds import KEY
 
 BACKUP = Backup("b1", "first", "shop", "one", "i", "mariadb", began=10.0)
@@ -156,3 +156,24 @@ def test_every_storage_has_its_own_backups(storage: Folder, tmp_path: Path) -> N
     assert other.names("") == [] and storage.names("")
     with pytest.raises(Failed, match='the storage "gone" is not one'):
         erase(msgspec.structs.replace(delete("b1"), storage="gone"), stores, needs, lives=True)
+
+
+ENABLE = EnableArchive(
+    instance="i", project="shop", instance_name="one", datastore="mariadb", interval=15.0
+)
+
+
+def test_an_archive_goes_on_with_its_key_and_never_gets_another(storage: Folder) -> None:
+    stores = {"": storage}
+    first = archive_order(ENABLE, stores, KEY)
+    storage.put("index/shop/i/archive.json", archives.encode(Archive(**first["archive"])))
+    assert archive_order(ENABLE, stores, KEY)["key"] == first["key"]
+    good = storage.get("index/shop/i/archive.json")
+    for place in range(len(good)):
+        bad = good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :]
+        with suppress(NotABackup):
+            assert archives.decode(bad) == archives.decode(good), "only white space may differ"
+    storage.put("index/shop/i/archive.json", good.replace(b'"one"', b'"two"'))
+    with pytest.raises(Failed, match="damaged"):
+        archive_order(ENABLE, stores, KEY)
+    assert catalogue(stores)[1] == []

@@ -157,3 +157,21 @@ def test_one_that_has_nothing_to_follow_is_taken_in_full_and_says_so(
     ended(runner, contract.COMPLETED)
     manifest = contract.decode(storage.get(f"{wanted.index}/{contract.MANIFEST}"))
     assert (manifest.kind, manifest.parent) == (contract.FULL, "")
+
+
+def test_while_it_runs_it_says_how_far_it_is(
+    runner: BackupRunner, pipe: Pipe, storage: Folder
+) -> None:
+    assert (runner.running, runner.read) == ("", 0)
+    runner.begin(backup("a"), {}, KEY, storage)
+    noise = os.urandom(1 << 20)
+
+    def progressed() -> bool:
+        pipe.write(noise)
+        return runner.read > 8 << 20
+
+    assert wait_until(progressed, 30, 0)
+    assert runner.running == "a"
+    pipe.end()
+    ended(runner, contract.COMPLETED)
+    assert runner.read == 0
