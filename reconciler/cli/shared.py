@@ -62,7 +62,7 @@ def print_table(rows: list[dict[str, Any]], empty: str) -> None:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold")
     for number, column in enumerate(rows[0]):
-        table.add_column(column.capitalize(), overflow="fold", no_wrap=number == 0)
+        table.add_column(column[:1].upper() + column[1:], overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row.values()))
     console().print(table, soft_wrap=False)

@@ -10,7 +10,7 @@ import pytest
 from executors.cloud.openstack import OpenStackCloud, Setup
 from planners.observed import Group
 from tests.devcloud import bootstrap
-from tests.support.openstack import OpenStackWorld
+from tests.support.openstack import OpenStackWorld, own_network
 
 CACHE = """
 apiVersion: gitrove/v1
@@ -28,29 +28,19 @@ def group(world: OpenStackWorld) -> Group:
 
 
 @pytest.fixture
-def own_network(openstack_world: OpenStackWorld) -> Iterator[OpenStackWorld]:
-    """The world, on a network of its project: only its owner may choose addresses in it."""
+def owner(openstack_world: OpenStackWorld) -> Iterator[OpenStackWorld]:
+    """The world, on a network of its own."""
     world, name = openstack_world, f"own-{openstack_world.project}"
-    with bootstrap.connected(world.layout, "devcloud-tests") as connection:
-        network: Any = connection.network
-        made = network.create_network(name=name)
-        network.create_subnet(
-            network_id=made.id,
-            ip_version=4,
-            cidr="127.78.9.0/24",
-            gateway_ip=None,
-            enable_dhcp=False,
-        )
+    with own_network(world.layout, name, "127.78.9.0/24"):
         world.cloud = OpenStackCloud(Setup("devcloud-tests", name))
         yield world
         world.converge(world.desire(""))
-        network.delete_network(made.id)
 
 
 def test_a_group_lives_with_its_instance_and_is_kept_as_declared(
-    own_network: OpenStackWorld,
+    owner: OpenStackWorld,
 ) -> None:
-    world = own_network
+    world = owner
     before = world.held()
     open_to = 'allowedCidrs: ["10.0.0.0/8", "192.0.2.0/24"]'
     wanted = world.desire(CACHE % f'{open_to}, address: "127.78.9.9"')

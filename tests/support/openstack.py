@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,3 +128,16 @@ def clouds_with(name: str, changes: dict[str, Any], layout: Layout, folder: Path
     path = folder / "clouds.yaml"
     path.write_text(json.dumps({"clouds": clouds}))
     return path
+
+
+@contextmanager
+def own_network(layout: Layout, name: str, cidr: str) -> Iterator[None]:
+    """A network of the tests' project: only its owner may choose addresses in it."""
+    with bootstrap.connected(layout, "devcloud-tests") as connection:
+        network: Any = connection.network
+        made = network.create_network(name=name)
+        network.create_subnet(
+            network_id=made.id, ip_version=4, cidr=cidr, gateway_ip=None, enable_dhcp=False
+        )
+        yield
+        network.delete_network(made.id)
