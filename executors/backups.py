@@ -98,7 +98,7 @@ def restore_order(
             return {"chain": links, "storage": storage.lent(Access(_BACKUP_SECONDS, readable))}
         archive = _archive(chain[-1].project, chain[-1].instance, storage)
         folder = f"{archive.folder}/"
-        stored = stored_logs.names_in(storage.names(folder), archive.folder)
+        stored = stored_logs.files_in(storage.names(folder), archive.folder)
         return {
             "chain": links,
             "storage": storage.lent(Access(_BACKUP_SECONDS, [*readable, folder])),
@@ -190,13 +190,15 @@ def _prune_archive(step: DeleteBackup, storage: Store, needs: Needs, lives: bool
     if not positions and lives:
         return
     folder = _archive(step.project, step.instance, storage).folder
-    objects = storage.names(f"{folder}/")
-    for name in stored_logs.names_in(objects, folder):
-        if not any(needs(name, each) for each in positions):
-            # Its list first, so that no half of it looks whole.
-            first, *segments = stored_logs.objects_of(name, objects, folder)
-            storage.delete(first)
-            _delete_all(segments, storage)
+    files = stored_logs.files_in(storage.names(f"{folder}/"), folder)
+    gone = [
+        objects
+        for name, objects in files.items()
+        if not any(needs(name, each) for each in positions)
+    ]
+    # Their lists first, so that no half of a file looks whole.
+    _delete_all([head for head, *_ in gone], storage)
+    _delete_all([each for _, *segments in gone for each in segments], storage)
     if not positions:
         storage.delete(description)
 
@@ -219,13 +221,25 @@ def catalogue(stores: Stores) -> tuple[list[StoredBackup], list[StoredArchive]]:
 
 def _catalogue_of(name: str, stores: Stores) -> tuple[list[StoredBackup], list[StoredArchive]]:
     with _opened(stores, name) as storage:
+        names = storage.names(contract.INDEX)
         folders: dict[str, dict[str, bytes]] = {}
-        for path, document in _read_all(storage.names(contract.INDEX), storage):
+        for path, document in _read_all(_telling(names), storage):
             folder, _, kind = path.rpartition("/")
             folders.setdefault(folder, {})[kind] = document
-    described = (_described(held) for held in folders.values())
+        described = [_described(folder, held, storage) for folder, held in folders.items()]
     backups = [_stored(backup, damage, name) for backup, damage in described if backup is not None]
     return backups, list(_read_archives(folders.values(), name))
+
+
+def _telling(names: Sequence[str]) -> list[str]:
+    """Those of *names* that have to be read: of a complete backup its manifest alone."""
+    known = set(names)
+    return [
+        name
+        for name in names
+        if name.endswith((f"/{contract.MANIFEST}", f"/{archives.DESCRIPTION}"))
+        or f"{name.rpartition('/')[0]}/{contract.MANIFEST}" not in known
+    ]
 
 
 def _read_all(names: Sequence[str], storage: Store) -> Iterator[tuple[str, bytes]]:
@@ -260,20 +274,26 @@ def _read_archives(folders: Iterable[Mapping[str, bytes]], storage: str) -> Iter
             continue
 
 
-def _described(held: Mapping[str, bytes]) -> tuple[Backup | None, str]:
+def _described(folder: str, held: Mapping[str, bytes], storage: Store) -> tuple[Backup | None, str]:
     """The backup and its fault; one whose manifest is damaged is known as it was begun."""
     damage = ""
-    for document in (contract.MANIFEST, contract.BEGUN):
-        try:
-            if document in held:
-                return contract.decode(held[document]), damage or _fault(held)
-        except NotABackup as error:
-            damage = str(error)
+    try:
+        if contract.MANIFEST in held:
+            return contract.decode(held[contract.MANIFEST]), ""
+    except NotABackup as error:
+        damage = str(error)
+        begun = f"{folder}/{contract.BEGUN}"
+        held = {path.rpartition("/")[2]: raw for path, raw in _read_all([begun], storage)}
+    try:
+        if contract.BEGUN in held:
+            return contract.decode(held[contract.BEGUN]), damage or _fault(held)
+    except NotABackup:
+        """Nothing tells what it was."""
     return None, damage
 
 
 def _fault(held: Mapping[str, bytes]) -> str:
-    if contract.MANIFEST in held or contract.FAULT not in held:
+    if contract.FAULT not in held:
         return ""
     try:
         return str(json.loads(held[contract.FAULT])["fault"])

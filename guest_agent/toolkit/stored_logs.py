@@ -23,16 +23,16 @@ def store_log(path: Path, storage: Storage, folder: str, key: bytes) -> None:
     storage.put(f"{folder}/{path.name}{_SUFFIX}", told.encode())
 
 
-def names_in(objects: Iterable[str], folder: str) -> list[str]:
-    """The names of the whole files in *folder*, by the names of its *objects*."""
-    found = (name.removeprefix(f"{folder}/") for name in objects)
-    return [name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)]
-
-
-def objects_of(name: str, objects: Iterable[str], folder: str) -> list[str]:
-    """Those of *objects* that make up the file *name*, its list first."""
-    head = f"{folder}/{name}{_SUFFIX}"
-    return [head, *(each for each in objects if each.startswith(f"{folder}/{name}/"))]
+def files_in(objects: Iterable[str], folder: str) -> dict[str, list[str]]:
+    """The whole files in *folder* by name, each with its objects, its list first."""
+    made: dict[str, list[str]] = {}
+    for name in objects:
+        made.setdefault(name.removeprefix(f"{folder}/").partition("/")[0], []).append(name)
+    return {
+        (file := told.removesuffix(_SUFFIX)): [*own, *made.get(file, ())]
+        for told, own in made.items()
+        if told.endswith(_SUFFIX)
+    }
 
 
 def fetch_log(name: str, storage: Storage, folder: str, key: bytes, sink: IO[bytes]) -> None:

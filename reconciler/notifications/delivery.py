@@ -36,13 +36,6 @@ def deliver(
     return faults
 
 
-def waiting(journal: Journal) -> int:
-    """How many notifications some receiver has not had yet."""
-    with journal.connect() as connection:
-        query = sa.select(sa.func.count()).select_from(tables.outbox)
-        return int(connection.execute(query).scalar_one())
-
-
 def _deliver_to(journal: Journal, name: str, settings: NotificationSettings, root: Path) -> None:
     receiver = None
     while batch := _next(journal, name):

@@ -16,7 +16,7 @@ from guest_agent.contract import archive as archives
 from guest_agent.contract import backup as contract
 from guest_agent.contract.archive import Archive
 from guest_agent.contract.backup import Backup, NotABackup
-from guest_agent.toolkit.stored_logs import names_in
+from guest_agent.toolkit.stored_logs import files_in
 from planners.steps import BackupRef, DeleteBackup, EnableArchive, TakeBackup
 from tests.support.worlds import KEY
 
@@ -107,7 +107,7 @@ def test_archived_files_go_with_the_last_backup_that_needs_them(storage: Folder)
     for number, identifier in ((1, "b1"), (3, "b3")):
         completed(storage, identifier, number)
     erase(delete("b1"), {"": storage}, needs, lives=True)
-    assert names_in(storage.names(f"{archive.folder}/"), archive.folder) == ["10", "3"]
+    assert list(files_in(storage.names(f"{archive.folder}/"), archive.folder)) == ["10", "3"]
     assert [b.id for b in catalogue({"": storage})[0]] == ["b3"]
     erase(delete("b3"), {"": storage}, needs, lives=True)
     assert len(storage.names(f"{archive.folder}/")) == 4, "a living one may yet be backed up"

@@ -23,7 +23,7 @@ from guest_agent.toolkit.storage import open_storage
 from tests.devcloud import bootstrap
 from tests.support.backups import backup, count, instance, together, write
 from tests.support.databases import KINDS, Kind
-from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.fault_proxy import Fault, FaultProxy, OnceEach
 from tests.support.openstack import OpenStackWorld, clouds_with
 from tests.support.storages import keeps_objects
 from tests.support.worlds import LocalWorld, desire
@@ -142,22 +142,6 @@ def through(
     yield made
     for proxy in proxies:
         proxy.close()
-
-
-class OnceEach:
-    """Lets the first request of each method on each object go wrong."""
-
-    def __init__(self, fault: str) -> None:
-        self._fault = fault
-        self._lock = threading.Lock()
-        self.seen: set[tuple[str, str]] = set()
-
-    def __call__(self, method: str, path: str) -> str:
-        with self._lock:
-            if (method, path) in self.seen:
-                return ""
-            self.seen.add((method, path))
-        return self._fault
 
 
 @pytest.mark.parametrize("fault", ["503", "500", "429", "408", "reset", "lost", "cut"])

@@ -19,7 +19,7 @@ from reconciler.applying import Stale
 from specs.desired import Desired
 from tests.devcloud import bootstrap
 from tests.devcloud import layout as ports
-from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.fault_proxy import Fault, FaultProxy, OnceEach
 from tests.support.openstack import OpenStackWorld, clouds_with
 from tests.support.texts import ONE_CACHE
 
@@ -32,23 +32,8 @@ _WITHOUT_LOGIN = (("GET", "/v3"), ("GET", "/v3/"))
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}")
 
 
-class OnceEach:
-    """Lets the first call of each kind go wrong, and counts them."""
-
-    def __init__(self, fault: str) -> None:
-        self._fault = fault
-        self._lock = threading.Lock()
-        self.seen: set[tuple[str, str]] = set()
-
-    def __call__(self, method: str, path: str) -> str:
-        kind = method, _IDENTIFIER.sub("ID", path.partition("?")[0])
-        with self._lock:
-            # keystoneauth waits for itself when Keystone's discovery, which takes no login, is
-            # refused for want of one; no Keystone does that.
-            if kind in self.seen or (self._fault == "401" and kind in _WITHOUT_LOGIN):
-                return ""
-            self.seen.add(kind)
-        return self._fault
+def kind_of(method: str, path: str) -> tuple[str, str]:
+    return method, _IDENTIFIER.sub("ID", path.partition("?")[0])
 
 
 @contextmanager
@@ -93,7 +78,9 @@ def test_each_call_goes_wrong_once_and_there_is_one_of_each_piece(
     openstack_world: OpenStackWorld, fault: str
 ) -> None:
     before = openstack_world.held()
-    chosen = OnceEach(fault)
+    # keystoneauth waits for itself when Keystone's discovery, which takes no login, is refused
+    # for want of one; no Keystone does that.
+    chosen = OnceEach(fault, kind_of, _WITHOUT_LOGIN if fault == "401" else ())
     with faulty(openstack_world, chosen) as world:
         desired = world.desire(ONE_CACHE)
         assert wait_until(lambda: converges(world, desired), 120, 0.2)

@@ -10,10 +10,10 @@ import pytest
 
 from executors.engine import State
 from reconciler.journal.journal import Journal
-from reconciler.notifications.delivery import deliver, waiting
+from reconciler.notifications.delivery import deliver
 from specs.settings import NotificationSettings
 from tests.devcloud.layout import RABBIT, Layout
-from tests.reconciler.notifications.test_delivery import TAKE, record
+from tests.reconciler.notifications.test_delivery import TAKE, record, waiting
 
 BUS = f"//guest:guest@127.0.0.1:{RABBIT}/"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -17,6 +17,33 @@ Of a request that is cut only the first half arrives. A lost answer is the worst
 what was asked is done, and nobody is told. One that hangs is held until the proxy ends.
 """
 _OWN = {"connection", "content-length", "transfer-encoding"}
+
+
+class OnceEach:
+    """Lets the first request of each kind go wrong, and keeps the kinds that it has seen.
+
+    *kind_of* says which requests are of one kind; those of *spared* kinds pass.
+    """
+
+    def __init__(
+        self,
+        fault: str,
+        kind_of: Callable[[str, str], tuple[str, str]] = lambda method, path: (method, path),
+        spared: Collection[tuple[str, str]] = (),
+    ) -> None:
+        self._fault = fault
+        self._kind_of = kind_of
+        self._spared = spared
+        self._lock = threading.Lock()
+        self.seen: set[tuple[str, str]] = set()
+
+    def __call__(self, method: str, path: str) -> str:
+        kind = self._kind_of(method, path)
+        with self._lock:
+            if kind in self.seen or kind in self._spared:
+                return ""
+            self.seen.add(kind)
+        return self._fault
 
 
 class FaultProxy:

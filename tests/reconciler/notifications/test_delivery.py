@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from executors.engine import Entry, State
 from planners.plan import Action, Impact, Plan, Verb
 from planners.steps import DeleteBackup, StartDatabase, Step, TakeBackup
+from reconciler.journal import tables
 from reconciler.journal.journal import Journal
-from reconciler.notifications.delivery import deliver, waiting
+from reconciler.notifications.delivery import deliver
 from specs.settings import NotificationSettings
 
 TAKE = TakeBackup(
@@ -48,6 +50,13 @@ def action(step: Step) -> Action:
 def record(journal: Journal, *entries: tuple[Step, State]) -> None:
     run = journal.begin(Plan(revision="abc", cloud="here", actions=[]), "alice")
     run.record([Entry(action(s), state, "no room", "trace") for s, state in entries])
+
+
+def waiting(journal: Journal) -> int:
+    """How many notifications some receiver has not had yet."""
+    with journal.connect() as connection:
+        query = sa.select(sa.func.count()).select_from(tables.outbox)
+        return int(connection.execute(query).scalar_one())
 
 
 @pytest.fixture
