@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from executors import backups, keys
-from executors.cloud.interface import Boot, Cloud, Endpoint, Identity
+from executors.cloud.interface import Boot, Cloud, Endpoint, Identity, Machine
 from executors.errors import Failed, Passing
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
 from executors.storage.interface import Stores
 from guest_agent.contract import backup as words
+from planners import observed as seen
 from planners import steps
 from planners.case import SecretMissing
 from planners.steps import SecretSource, Step
@@ -75,6 +76,16 @@ def delete_group(step: steps.DeleteGroup, context: Context) -> None:
     context.cloud.delete_group(step.group)
 
 
+@handles(steps.AssignFloating)
+def assign_floating(step: steps.AssignFloating, context: Context) -> None:
+    context.cloud.assign_floating(_identity(step, context), step.network)
+
+
+@handles(steps.ReleaseFloating)
+def release_floating(step: steps.ReleaseFloating, context: Context) -> None:
+    context.cloud.release_floating(step.floating)
+
+
 @handles(steps.CreatePort)
 def create_port(step: steps.CreatePort, context: Context) -> None:
     context.cloud.create_port(_identity(step, context), step.address)
@@ -103,9 +114,22 @@ def delete_volume(step: steps.DeleteVolume, context: Context) -> None:
 
 @handles(steps.CreateServer)
 def create_server(step: steps.CreateServer, context: Context) -> None:
+    machine = Machine(
+        flavor=step.flavor,
+        image=step.image,
+        version=step.version,
+        zone=step.zone,
+        group=step.group,
+        policy=step.policy,
+        rotation=step.rotation,
+    )
+    boot = _boot(step, keys.new_salt(), context)
+    context.cloud.create_server(_identity(step, context), machine, boot)
+
+
+def _boot(step: steps.CreateServer | steps.UpgradeServer, salt: str, context: Context) -> Boot:
     definition = context.definitions[step.datastore]
-    salt = keys.new_salt()
-    boot = Boot(
+    return Boot(
         datastore=definition.name,
         package=definition.package,
         port=definition.port,
@@ -114,8 +138,6 @@ def create_server(step: steps.CreateServer, context: Context) -> None:
         key=context.key.guest_key(step.instance, salt),
         secret=context.key.agent_password(step.instance),
     )
-    identity = _identity(step, context)
-    context.cloud.create_server(identity, step.flavor, step.image, step.zone, boot)
 
 
 @handles(steps.StartServer)
@@ -133,6 +155,34 @@ def resize_server(step: steps.ResizeServer, context: Context) -> None:
         context.cloud.revert_resize(step.server)
         raise
     context.cloud.confirm_resize(step.server)
+
+
+@handles(steps.UpgradeServer)
+def upgrade_server(step: steps.UpgradeServer, context: Context) -> None:
+    _wait_for_guest(step.instance, context)
+    _call(step, context, "pre_upgrade")
+    boot = _boot(step, _endpoint(step.instance, context).salt, context)
+    context.cloud.rebuild_server(step.server, step.image, boot)
+    _wait_for_guest(step.instance, context)
+    _call(
+        step,
+        context,
+        "post_upgrade",
+        memory_mib=step.memory,
+        configuration=step.configuration,
+    )
+    context.cloud.set_metadata(step.server, seen.VERSION, step.version)
+
+
+@handles(steps.RotateKey)
+def rotate_key(step: steps.RotateKey, context: Context) -> None:
+    # The guest opens messages with either key until the new one was used: whichever the
+    # server's metadata leads to, should this end half way.
+    salt = keys.new_salt()
+    _call(step, context, "rotate_key", key=context.key.guest_key(step.instance, salt))
+    context.cloud.set_metadata(step.server, seen.SALT, salt)
+    _call(step, context, "ping")
+    context.cloud.set_metadata(step.server, seen.KEY_ROTATION, str(step.rotation))
 
 
 @handles(steps.Mark)
@@ -348,7 +398,11 @@ def _needs(datastore: str, context: Context) -> backups.Needs:
 
 
 def _identity(
-    step: steps.AllowAccess | steps.CreatePort | steps.CreateVolume | steps.CreateServer,
+    step: steps.AllowAccess
+    | steps.AssignFloating
+    | steps.CreatePort
+    | steps.CreateVolume
+    | steps.CreateServer,
     context: Context,
 ) -> Identity:
     return Identity(step.project, step.name, step.instance, context.repository)

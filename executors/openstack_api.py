@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,6 +46,16 @@ def errors(doing: str) -> Iterator[None]:
         yield
     except (exceptions.SDKException, ClientException) as error:
         raise _told(doing, error) from None
+
+
+def named(find: Callable[..., Any], kind: str, name: str) -> Any:
+    """The one thing of this *name*. Raises Failed for none and for several."""
+    try:
+        return find(name, ignore_missing=False)
+    except exceptions.DuplicateResource:
+        raise Failed(f'there is more than one {kind} "{name}"') from None
+    except exceptions.NotFoundException:
+        raise Failed(f'there is no {kind} "{name}"') from None
 
 
 def _told(doing: str, error: Exception) -> Passing | Failed:

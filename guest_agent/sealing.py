@@ -22,6 +22,15 @@ class NotGenuine(Exception):
     """The token was not sealed with this key, was altered, is stale, or was heard before."""
 
 
+def is_key(text: str) -> bool:
+    """Whether *text* can be a key: URL-safe base64 of 32 bytes."""
+    try:
+        Fernet(text)
+    except ValueError:
+        return False
+    return True
+
+
 def seal(plain: bytes, key: str) -> bytes:
     return Fernet(key).encrypt(plain)
 

@@ -9,7 +9,16 @@ from typing import NamedTuple, Protocol
 from guest_agent.contract.report import Report
 from planners import observed as seen
 from planners.identity import instance_id
-from planners.observed import Flavor, Group, Observed, Port, Record, Server, Volume
+from planners.observed import (
+    Flavor,
+    FloatingAddress,
+    Group,
+    Observed,
+    Port,
+    Record,
+    Server,
+    Volume,
+)
 from planners.plan import Change, Impact, Note, Obstacle, Verb
 from planners.steps import AnyStep, SecretSource
 from specs.desired import Address, Offer
@@ -36,6 +45,7 @@ class Found(NamedTuple):
     volumes: list[Volume]
     ports: list[Port]
     groups: list[Group] = []
+    floating: list[FloatingAddress] = []
 
     @property
     def server(self) -> Server | None:
@@ -55,12 +65,12 @@ class Found(NamedTuple):
 
     @property
     def anything(self) -> bool:
-        return bool(self.servers or self.volumes or self.ports or self.groups)
+        return any(self)
 
     @property
     def id(self) -> str:
         """The managed id that the pieces carry; empty when nothing exists."""
-        for pieces in (self.servers, self.volumes, self.ports, self.groups):
+        for pieces in self:
             for piece in pieces:
                 return str(piece.metadata.get(seen.ID, ""))
         return ""

@@ -13,6 +13,9 @@ REPOSITORY = "gitrove:repository"
 SALT = "gitrove:salt"
 """The metadata keys of managed identity; the salt is what the guest's key is derived with."""
 DATASTORE = "gitrove:datastore"
+VERSION = "gitrove:version"
+PLACEMENT = "gitrove:placement"
+KEY_ROTATION = "gitrove:key-rotation"
 PROTECTED = "gitrove:protected"
 FINAL_BACKUP = "gitrove:final-backup"
 DEFAULT_STORAGE = ""
@@ -31,7 +34,7 @@ class Flavor(_Data, frozen=True, kw_only=True):
 
 
 class Server(_Data, frozen=True, kw_only=True):
-    """``status`` is Nova's: ACTIVE, SHUTOFF, BUILD, ERROR."""
+    """``status`` is Nova's: ACTIVE, SHUTOFF, BUILD, ERROR; ``image`` is a name, where known."""
 
     id: str
     name: str
@@ -81,6 +84,20 @@ class Group(_Data, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
+class FloatingAddress(_Data, frozen=True, kw_only=True):
+    """An address of an external ``network`` (by name) that leads to the port with the id ``port``.
+
+    ``metadata`` stands for its tags.
+    """
+
+    id: str
+    name: str
+    address: str = ""
+    network: str = ""
+    port: str = ""
+    metadata: dict[str, str] = {}
+
+
 class CloudState(_Data, frozen=True, kw_only=True):
     """Everything that one cloud lists."""
 
@@ -88,11 +105,14 @@ class CloudState(_Data, frozen=True, kw_only=True):
     volumes: list[Volume] = []
     ports: list[Port] = []
     groups: list[Group] = []
+    floating: list[FloatingAddress] = []
     flavors: list[Flavor] = []
     volume_types: list[str] = []
     zones: list[str] = []
     images: list[str] = []
     """By name; empty where the cloud has none of its own."""
+    external_networks: list[str] = []
+    """Those that give floating addresses, by name."""
     filters: bool = True
     """Whether the cloud keeps what no group allows from a port."""
 

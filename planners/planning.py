@@ -26,7 +26,7 @@ from planners.case import (
 from planners.graph import chained, validate
 from planners.identity import instance_id
 from planners.observed import Observed, Record
-from planners.passes.access import access
+from planners.passes.access import access, floating_address
 from planners.passes.ambiguity import ambiguous
 from planners.passes.archive import archive
 from planners.passes.backups import delete as delete_backups
@@ -36,10 +36,12 @@ from planners.passes.create import infrastructure, prepare, start_server
 from planners.passes.databases import databases
 from planners.passes.delete import delete
 from planners.passes.foreign import foreign, owner
+from planners.passes.keys import key_rotation
 from planners.passes.missing import incident
 from planners.passes.replace import replacements
 from planners.passes.resize import marks, resize
 from planners.passes.root import root
+from planners.passes.upgrade import upgrade, waits_for_upgrade
 from planners.passes.users import users
 from planners.plan import Action, Change, Note, Obstacle, Plan, Summary, Verb
 from planners.steps import DeleteBackup, TakeBackup
@@ -139,8 +141,7 @@ def basis_of(address: Address, found: Found, observed: Observed) -> str:
         archive = replace(report.archive, until=0.0, fault="")
         steady = replace(report, volume_used=0, busy="", backup="", backup_read=0, archive=archive)
     record = observed.records.get(str(address), Record())
-    pieces = (found.servers, found.volumes, found.ports, found.groups)
-    return hashlib.sha256(msgspec.json.encode((pieces, steady, record))).hexdigest()
+    return hashlib.sha256(msgspec.json.encode((found, steady, record))).hexdigest()
 
 
 def _by_instance(desired: Desired) -> dict[Address, dict[str, Backup]]:
@@ -200,10 +201,14 @@ def _declared(case: Case) -> Answer:
         return
     yield from resize(case)
     yield from access(case)
+    yield from floating_address(case)
     yield from infrastructure(case)
     yield from start_server(case)
+    yield from upgrade(case)
     yield from marks(case)
-    yield from _inside(case)
+    yield from key_rotation(case)
+    if not waits_for_upgrade(case):
+        yield from _inside(case)
 
 
 def _inside(case: Case) -> Answer:
@@ -258,6 +263,7 @@ def _replace(case: Case, changes: list[Change]) -> Answer:
 def _fresh(case: Case) -> Answer:
     yield from resize(case)
     yield from access(case)
+    yield from floating_address(case)
     yield from infrastructure(case)
     yield from _inside(case)
 
@@ -268,7 +274,7 @@ def _by_address(observed: Observed) -> dict[Address, Found]:
     def place(metadata: dict[str, str]) -> Found:
         address = Address(metadata.get(seen.PROJECT, ""), metadata.get(seen.NAME, ""))
         if address not in found:
-            found[address] = Found([], [], [], [])
+            found[address] = Found([], [], [], [], [])
         return found[address]
 
     for server in observed.cloud.servers:
@@ -283,6 +289,9 @@ def _by_address(observed: Observed) -> dict[Address, Found]:
     for group in observed.cloud.groups:
         if seen.ID in group.metadata:
             place(group.metadata).groups.append(group)
+    for floating in observed.cloud.floating:
+        if seen.ID in floating.metadata:
+            place(floating.metadata).floating.append(floating)
     return found
 
 

@@ -21,18 +21,20 @@ class Stage(IntEnum):
     TEAR_DOWN_REST = 2
     GROUPS = 3
     FOUNDATION = 4
-    SERVER = 5
-    BOOT = 6
-    PREPARE = 7
-    ARCHIVE = 8
-    BACK_UP = 9
-    CONFIGURE = 10
-    RESTART = 11
-    DROP_USERS = 12
-    DATABASES = 13
-    USERS = 14
-    DROP_DATABASES = 15
-    DELETE_BACKUPS = 16
+    FLOATING = 5
+    SERVER = 6
+    BOOT = 7
+    UPGRADE = 8
+    PREPARE = 9
+    ARCHIVE = 10
+    BACK_UP = 11
+    CONFIGURE = 12
+    RESTART = 13
+    DROP_USERS = 14
+    DATABASES = 15
+    USERS = 16
+    DROP_DATABASES = 17
+    DELETE_BACKUPS = 18
 
 
 class SecretSource(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -81,6 +83,24 @@ class DeleteGroup(Step, frozen=True, kw_only=True, tag=True):
     group: str
 
 
+class AssignFloating(Step, frozen=True, kw_only=True, tag=True):
+    """A floating address of the external *network* (by name) for the port."""
+
+    STAGE = Stage.FLOATING
+    RULES = ("instance:update",)
+    project: str
+    name: str
+    network: str
+
+
+class ReleaseFloating(Step, frozen=True, kw_only=True, tag=True):
+    """Give the floating address with the id *floating* back."""
+
+    STAGE = Stage.GROUPS
+    RULES = ("instance:update",)
+    floating: str
+
+
 class CreatePort(Step, frozen=True, kw_only=True, tag=True):
     """An empty *address* is one that the network chooses."""
 
@@ -103,7 +123,10 @@ class CreateVolume(Step, frozen=True, kw_only=True, tag=True):
 
 
 class CreateServer(Step, frozen=True, kw_only=True, tag=True):
-    """Make the server around the port and the volume of the same instance."""
+    """Make the server around the port and the volume of the same instance.
+
+    Servers with the same *group* stand in one server group, which has *policy*.
+    """
 
     STAGE = Stage.SERVER
     RULES = ("instance:create",)
@@ -112,7 +135,11 @@ class CreateServer(Step, frozen=True, kw_only=True, tag=True):
     flavor: str
     image: str
     datastore: str
+    version: str
+    rotation: int
     zone: str = ""
+    group: str = ""
+    policy: str = ""
 
 
 class StartServer(Step, frozen=True, kw_only=True, tag=True):
@@ -126,6 +153,31 @@ class ResizeServer(Step, frozen=True, kw_only=True, tag=True):
     RULES = ("instance:resize_flavor",)
     server: str
     flavor: str
+
+
+class UpgradeServer(Step, frozen=True, kw_only=True, tag=True):
+    """Rebuild the server from *image* around its volume and port, and upgrade the data.
+
+    newton-instance-upgrade: the guest is asked before and after.
+    """
+
+    STAGE = Stage.UPGRADE
+    RULES = ("instance:edit",)
+    server: str
+    datastore: str
+    image: str
+    version: str
+    memory: int
+    configuration: dict[str, str]
+
+
+class RotateKey(Step, frozen=True, kw_only=True, tag=True):
+    """Give the guest a new key; the server is marked with *rotation* when the key is in use."""
+
+    STAGE = Stage.CONFIGURE
+    RULES = ("instance:update",)
+    server: str
+    rotation: int
 
 
 class ExtendVolume(Step, frozen=True, kw_only=True, tag=True):
@@ -321,5 +373,5 @@ AnyStep = (
     | Prepare | Configure | StartDatabase | RestartDatabase | CreateDatabase | DropDatabase
     | CreateUser | RenameUser | SetPassword | SetGrants | DropUser | EnableRoot
     | DisableRoot | TakeBackup | DeleteBackup | TakeFinalBackup | EnableArchive
-    | DisableArchive
+    | DisableArchive | RotateKey | UpgradeServer | AssignFloating | ReleaseFloating
 )  # fmt: skip

@@ -105,7 +105,12 @@ class Workspace:
         }
         zones = {name: list(zone.hosts) for name, zone in settings.zones.items()}
         network = settings.network or places.network_for(self._state)
-        return LocalCloud(Setup(self._state, network, flavors, settings.volume_types, zones))
+        images = {
+            name: [self.root / folder for folder in folders]
+            for name, folders in settings.images.items()
+        }
+        setup = Setup(self._state, network, flavors, settings.volume_types, zones, images)
+        return LocalCloud(setup)
 
     @cached_property
     def guests(self) -> Guests:

@@ -31,9 +31,10 @@ class _Data(BaseModel):
 
 
 class VersionDefinition(_Data):
-    """A version that the driver can run."""
+    """A version that the driver can run, and those whose data it can take over."""
 
     packages: list[str]
+    upgrades_from: list[str] = Field(default_factory=list)
 
 
 class Names(_Data):

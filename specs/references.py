@@ -67,6 +67,7 @@ def resolve(
             word = "deprecated" if offer.deprecated else "not active"
             text = f"{offer.datastore} {offer.version} is {word}; new instances are refused"
             findings.append(Finding(origin, ("spec", "datastore"), text, WARNING))
+    findings += _check_placement(desired)
     for address, backup in desired.backups.items():
         findings += _check_backup(backup, address, offers, desired)
         findings += _check_storage(backup, desired.origins["Backup", address], storages)
@@ -246,6 +247,20 @@ def _check_instance(
         yield ("spec", "pointInTimeRecovery"), text
     if spec.root.enabled and not offer.definition.can("root"):
         yield ("spec", "root"), f"{offer.definition.title} cannot enable root"
+
+
+def _check_placement(desired: Desired) -> Iterator[Finding]:
+    """A group has one policy, that of the first instance which names it."""
+    policies: dict[tuple[str, str], str] = {}
+    for address, instance in desired.instances.items():
+        placed = instance.spec.placement
+        if placed is None:
+            continue
+        policy = policies.setdefault((address.project, placed.group), placed.policy)
+        if policy != placed.policy:
+            text = f'the group "{placed.group}" has the policy {policy} in another instance'
+            origin = desired.origins["Instance", address]
+            yield Finding(origin, ("spec", "placement"), text)
 
 
 def _check_sizes(instance: Instance, offer: Offer, desired: Desired) -> Iterator[tuple[Path, str]]:

@@ -54,6 +54,13 @@ class CloudSettings(Model):
         description="OpenStack: the network, by name. Local: addresses, inside 127.0.0.0/8.",
     )
     flavors: dict[str, FlavorSettings] = Field(default_factory=_flavors)
+    images: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description=(
+            "Local: folders with programs, by the name of an image; a server from it looks there "
+            "before PATH. Default: every image has this machine's programs."
+        ),
+    )
     volume_types: list[str] = Field(default_factory=lambda: ["standard", "fast"], min_length=1)
     zones: dict[str, ZoneSettings] = Field(default_factory=_zones, min_length=1)
 

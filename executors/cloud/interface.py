@@ -46,6 +46,29 @@ class Boot:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What a new server is: flavor, image and zone by the cloud's names, version and placement.
+
+    Servers of a project with the same ``group`` stand in one server group with ``policy``
+    (affinity, anti-affinity).
+    """
+
+    flavor: str
+    image: str
+    version: str = ""
+    zone: str = ""
+    group: str = ""
+    policy: str = ""
+    rotation: int = 1
+    """Of the guest's key."""
+
+    def metadata(self) -> dict[str, str]:
+        placed = {seen.PLACEMENT: f"{self.group} {self.policy}"} if self.group else {}
+        rotated = {seen.KEY_ROTATION: str(self.rotation)} if self.rotation != 1 else {}
+        return {seen.VERSION: self.version} | placed | rotated
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where the guest of an instance listens, and the salt of its key."""
 
@@ -85,6 +108,11 @@ class Cloud(Protocol):
     def delete_group(self, group: str) -> None:
         """Take it from the port that it guards, and delete it."""
 
+    def assign_floating(self, identity: Identity, network: str) -> None:
+        """An address of the external *network*, by name, that leads to the identity's port."""
+
+    def release_floating(self, floating: str) -> None: ...
+
     def create_port(self, identity: Identity, address: str = "") -> None:
         """A port with this *address*, or one that the network chooses."""
 
@@ -98,10 +126,11 @@ class Cloud(Protocol):
 
     def delete_volume(self, volume: str) -> None: ...
 
-    def create_server(
-        self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
-    ) -> None:
+    def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         """Make the server on the identity's port with its volume attached, and start it."""
+
+    def rebuild_server(self, server: str, image: str, boot: Boot) -> None:
+        """Make it anew from *image*, unless it is; port, volume and metadata stay."""
 
     def start_server(self, server: str) -> None: ...
 
@@ -117,4 +146,7 @@ class Cloud(Protocol):
         """Set *key*, or take it away where *value* is empty."""
 
     def delete_server(self, server: str) -> None:
-        """Stop it in an orderly way and remove it; its volume and port stay."""
+        """Stop it in an orderly way and remove it; its volume and port stay.
+
+        A server group ends with its last server.
+        """

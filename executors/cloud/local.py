@@ -16,13 +16,13 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from executors.cloud.interface import Boot, Endpoint, Identity
+from executors.cloud.interface import Boot, Endpoint, Identity, Machine
 from executors.errors import Failed
 from guest_agent.toolkit.files import make_folder, write_atomically
 from guest_agent.toolkit.processes import ServerProcess
@@ -34,13 +34,17 @@ _Piece = TypeVar("_Piece", Server, Volume, Port)
 
 @dataclass(frozen=True)
 class Setup:
-    """What the local cloud offers: flavors by name, hosts by availability zone."""
+    """What the local cloud offers: flavors by name, hosts by availability zone.
+
+    ``images``, where there are any, are folders of programs by name, looked into before PATH.
+    """
 
     state: Path
     network: str
     flavors: Mapping[str, Flavor]
     volume_types: list[str]
     zones: Mapping[str, list[str]]
+    images: Mapping[str, list[Path]] = field(default_factory=dict)
 
 
 class LocalCloud:
@@ -66,6 +70,7 @@ class LocalCloud:
             flavors=list(self._setup.flavors.values()),
             volume_types=self._setup.volume_types,
             zones=list(self._setup.zones),
+            images=sorted(self._setup.images),
             filters=False,
         )
 
@@ -87,6 +92,12 @@ class LocalCloud:
         raise Failed("the local cloud has no security groups")
 
     def delete_group(self, group: str) -> None:
+        """There is none."""
+
+    def assign_floating(self, identity: Identity, network: str) -> None:
+        raise Failed("the local cloud has no floating addresses")
+
+    def release_floating(self, floating: str) -> None:
         """There is none."""
 
     def create_port(self, identity: Identity, address: str = "") -> None:
@@ -135,10 +146,8 @@ class LocalCloud:
 
     # -- servers --------------------------------------------------------------
 
-    def create_server(
-        self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
-    ) -> None:
-        self._flavor(flavor)
+    def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
+        self._flavor(machine.flavor)
         if boot.server_user and os.geteuid() == 0:
             _refuse_unless_passable(self._setup.state, boot.server_user)
         identifier = _short(identity.id)
@@ -147,16 +156,17 @@ class LocalCloud:
         with self._locked():
             server = self._read("s", identifier, Server)
             if server is None:
-                where = self._zone(zone)
+                where = self._zone(machine.zone)
                 server = Server(
                     id=identifier,
                     name=identity.name,
-                    flavor=flavor,
-                    image=image,
+                    flavor=machine.flavor,
+                    image=machine.image,
                     zone=where,
-                    host=self._emptiest_host(where),
+                    host=self._host(where, identity.project, machine),
                     port=port.id,
                     metadata=identity.metadata()
+                    | machine.metadata()
                     | {seen.SALT: boot.salt, seen.DATASTORE: boot.datastore},
                 )
                 self._write_settings(server, port, volume, boot)
@@ -166,9 +176,22 @@ class LocalCloud:
         self.start_server(identifier)
 
     def start_server(self, server: str) -> None:
-        self._existing("s", server, Server)
-        command = [sys.executable, "-m", "guest_agent.agent"]
+        there = self._existing("s", server, Server)
+        folders = [str(each) for each in self._setup.images.get(there.image, [])]
+        path = ":".join([*folders, os.environ.get("PATH", os.defpath)])
+        command = ["env", f"PATH={path}", sys.executable, "-m", "guest_agent.agent"]
         self._agent(server).start([*command, str(self._place("s", server) / "agent.json")])
+
+    def rebuild_server(self, server: str, image: str, boot: Boot) -> None:
+        there = self._existing("s", server, Server)
+        if there.image != image:
+            port = self._existing("p", there.port, Port)
+            volume = self._existing("v", server, Volume)
+            self.stop_server(server)
+            self._write_settings(there, port, volume, boot)
+            shutil.rmtree(self._place("s", server) / "local", ignore_errors=True)
+            self._write("s", msgspec.structs.replace(there, image=image))
+        self.start_server(server)
 
     def stop_server(self, server: str) -> None:
         """Power off: the agent stops its database; whatever is left is stopped after it."""
@@ -253,11 +276,26 @@ class LocalCloud:
                 return str(host)
         raise Failed(f"every address of {self._network} is in use")
 
-    def _emptiest_host(self, zone: str) -> str:
+    def _host(self, zone: str, project: str, machine: Machine) -> str:
+        """The emptiest host where *machine* may stand beside its group."""
         load = dict.fromkeys(self._setup.zones[zone], 0)
-        for server in self._all("s", Server):
+        servers = self._all("s", Server)
+        for server in servers:
             if server.host in load:
                 load[server.host] += 1
+        mark = (project, machine.metadata().get(seen.PLACEMENT))
+        group = {
+            server.host
+            for server in servers
+            if (server.metadata[seen.PROJECT], server.metadata.get(seen.PLACEMENT)) == mark
+        }
+        if machine.group and machine.policy == "affinity" and group:
+            load = {host: count for host, count in load.items() if host in group}
+        elif machine.group and machine.policy == "anti-affinity":
+            load = {host: count for host, count in load.items() if host not in group}
+        if not load:
+            text = f"no host of {zone} is left for the group {machine.group}"
+            raise Failed(f"{text} with {machine.policy}")
         return min(load, key=lambda host: (load[host], host))
 
     def _zone(self, zone: str) -> str:

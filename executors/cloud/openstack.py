@@ -6,24 +6,26 @@ tags. Observing takes one paged list for each kind of piece, at the same time.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from ipaddress import ip_network
 from typing import Any, TypeVar
 
 from openstack import exceptions
 
-from executors.cloud.interface import Boot, Endpoint, Identity, endpoints
+from executors.cloud import openstack_pieces as pieces
+from executors.cloud.interface import Boot, Endpoint, Identity, Machine, endpoints
+from executors.cloud.openstack_network import Network
 from executors.cloud.user_data import user_data
 from executors.errors import Failed
-from executors.openstack_api import connected, errors
+from executors.openstack_api import connected, errors, named
 from planners import observed as seen
-from planners.observed import CloudState, Flavor, Group, Port, Server, Volume
+from planners.observed import CloudState, Flavor
 
-_TAG = "gitrove"
+_LISTINGS = 10
 _POLL_SECONDS = 0.5
 _DEADLINE_SECONDS = 600.0
 _EXTEND_IN_USE = "3.42"
@@ -50,40 +52,51 @@ class OpenStackCloud:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._endpoints: dict[str, Endpoint] = {}
+        self._placing = threading.Lock()
 
     @cached_property
     def _api(self) -> Any:
         services = ("compute", "block_storage", "network", "image")
         return connected(self._setup.cloud, self._setup.region, services)
 
+    @cached_property
+    def _network(self) -> Network:
+        return Network(self._api.network, self._setup.network, self._setup.security_groups)
+
     # -- reading --------------------------------------------------------------
 
     def observe(self) -> CloudState:
         api = self._api
-        with ThreadPoolExecutor(8, "observe") as pool:
+        with ThreadPoolExecutor(_LISTINGS, "observe") as pool:
             servers = pool.submit(_listed, api.compute.servers)
             volumes = pool.submit(_listed, api.block_storage.volumes)
-            ports = pool.submit(_listed, api.network.ports, tags=_TAG)
-            groups = pool.submit(_listed, api.network.security_groups, tags=_TAG)
+            told = pool.submit(_listed, api.network.ports, tags=pieces.TAG)
+            groups = pool.submit(_listed, api.network.security_groups, tags=pieces.TAG)
+            floating = pool.submit(_listed, api.network.ips, tags=pieces.TAG)
+            outside = pool.submit(_listed, api.network.networks, is_router_external=True)
             flavors = pool.submit(_listed, api.compute.flavors)
             types = pool.submit(_listed, api.block_storage.types)
             zones = pool.submit(_listed, api.compute.availability_zones)
-            images = pool.submit(_listed, api.image.images)
-            seen_ports = [_port(port) for port in ports.result()]
-            of_server = {port.server: port.id for port in seen_ports if port.server}
+            listed = pool.submit(_listed, api.image.images)
+            ports = [pieces.port(port) for port in told.result()]
+            of_server = {port.server: port.id for port in ports if port.server}
+            images = {image.id: image.name for image in listed.result() if image.name}
+            networks = {network.id: network.name for network in outside.result()}
             state = CloudState(
                 servers=[
-                    _server(server, of_server)
+                    pieces.server(server, of_server, images)
                     for server in servers.result()
                     if seen.ID in server.metadata
                 ],
-                volumes=[_volume(v) for v in volumes.result() if seen.ID in v.metadata],
-                ports=seen_ports,
-                groups=[_group(group, ports.result()) for group in groups.result()],
+                volumes=[pieces.volume(v) for v in volumes.result() if seen.ID in v.metadata],
+                ports=ports,
+                groups=[pieces.group(group, told.result()) for group in groups.result()],
+                floating=[pieces.floating(each, networks) for each in floating.result()],
                 flavors=[Flavor(name=f.name, vcpus=f.vcpus, ram=f.ram) for f in flavors.result()],
                 volume_types=sorted(kind.name for kind in types.result()),
                 zones=sorted(z.name for z in zones.result() if z.state["available"]),
-                images=sorted({image.name for image in images.result() if image.name}),
+                images=sorted(set(images.values())),
+                external_networks=sorted(networks.values()),
             )
         self._endpoints = {e.instance: e for e in endpoints(state.servers, state.ports)}
         return state
@@ -96,70 +109,31 @@ class OpenStackCloud:
     # -- ports and volumes ------------------------------------------------------
 
     def allow_access(self, identity: Identity, database: int, cidrs: Sequence[str]) -> None:
-        with errors("set the security group"):
-            network = self._api.network
-            group = self._group_of(identity.id)
-            if group is None:
-                group = network.create_security_group(
-                    name=_name(identity), description=_description(identity.id)
-                )
-            network.set_tags(group, _tags(identity))
-            wished = {(cidr, database) for cidr in cidrs}
-            for rule in _ingress(group):
-                if _opens(rule) not in wished:
-                    network.delete_security_group_rule(rule["id"])
-            for cidr, port in sorted(wished - {_opens(rule) for rule in _ingress(group)}):
-                network.create_security_group_rule(
-                    security_group_id=group.id,
-                    direction="ingress",
-                    ethertype=f"IPv{ip_network(cidr).version}",
-                    protocol="tcp",
-                    port_range_min=port,
-                    port_range_max=port,
-                    remote_ip_prefix=cidr,
-                )
-            guarded = self._port_of(identity.id)
-            if guarded is not None and group.id not in guarded.security_group_ids:
-                groups = [*guarded.security_group_ids, group.id]
-                network.update_port(guarded, security_groups=groups)
+        self._network.allow_access(identity, database, cidrs)
 
     def delete_group(self, group: str) -> None:
-        with errors(f"delete the security group {group}"):
-            network = self._api.network
-            for port in network.ports(tags=_TAG):
-                if group in port.security_group_ids:
-                    others = [each for each in port.security_group_ids if each != group]
-                    network.update_port(port, security_groups=others)
-            network.delete_security_group(group)
+        self._network.delete_group(group)
+
+    def assign_floating(self, identity: Identity, network: str) -> None:
+        self._network.assign_floating(identity, network)
+
+    def release_floating(self, floating: str) -> None:
+        self._network.release_floating(floating)
 
     def create_port(self, identity: Identity, address: str = "") -> None:
-        with errors("create the port"):
-            network = self._api.network
-            port = self._port_of(identity.id)
-            if port is None:
-                own = self._group_of(identity.id)
-                groups = [*self._base_groups, own.id] if own else self._security_groups
-                port = network.create_port(
-                    network_id=self._network,
-                    name=_name(identity),
-                    description=_description(identity.id),
-                    **({"security_groups": groups} if groups else {}),
-                    **({"fixed_ips": [{"ip_address": address}]} if address else {}),
-                )
-            network.set_tags(port, _tags(identity))
+        self._network.create_port(identity, address)
 
     def delete_port(self, port: str) -> None:
-        with errors(f"delete the port {port}"):
-            self._api.network.delete_port(port)
+        self._network.delete_port(port)
 
     def create_volume(
         self, identity: Identity, size: int, kind: str, zone: str, datastore: str
     ) -> None:
         with errors("create the volume"):
-            volume = self._volume_of(identity.id, _name(identity))
+            volume = self._volume_of(identity.id, pieces.name(identity))
             if volume is None:
                 volume = self._api.block_storage.create_volume(
-                    name=_name(identity),
+                    name=pieces.name(identity),
                     size=size,
                     metadata=identity.metadata() | {seen.DATASTORE: datastore},
                     **({"volume_type": kind} if kind else {}),
@@ -202,42 +176,43 @@ class OpenStackCloud:
 
     # -- servers ----------------------------------------------------------------
 
-    def create_server(
-        self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
-    ) -> None:
+    def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         with errors("create the server"):
-            server = self._server_of(identity.id, _name(identity))
+            server = self._server_of(identity.id, pieces.name(identity))
             if server is None:
-                server = self._begin_server(identity, flavor, image, zone, boot)
+                # A server group must not end between being found and being joined.
+                with self._placing:
+                    server = self._begin_server(identity, machine, boot)
             try:
                 server = self._wait_until_active(server.id)
             except Failed:
                 self._discard_if_never_on(server.id)
                 raise
-            address = _address(self._port_of(identity.id))
+            address = pieces.address(self._network.port_of(identity.id))
         self._endpoints[identity.id] = Endpoint(identity.id, address, server.metadata[seen.SALT])
 
-    def _begin_server(
-        self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
-    ) -> Any:
+    def _begin_server(self, identity: Identity, machine: Machine, boot: Boot) -> Any:
         compute = self._api.compute
-        port = self._port_of(identity.id)
-        volume = self._volume_of(identity.id, _name(identity))
-        if port is None or volume is None:
-            raise Failed(f"the {'volume' if port else 'port'} of {identity.name} is missing")
-        found = self._named(self._api.image.find_image, "image", image)
+        port, volume = self._around(identity.id, pieces.name(identity))
+        image = named(self._api.image.find_image, "image", machine.image)
+        own = {seen.SALT: boot.salt, seen.DATASTORE: boot.datastore}
+        options: dict[str, Any] = {}
+        if machine.zone:
+            options["availability_zone"] = machine.zone
+        if machine.group:
+            options["scheduler_hints"] = {"group": self._server_group(identity, machine)}
         return compute.create_server(
-            name=_name(identity),
-            flavor_id=self._named(compute.find_flavor, "flavor", flavor).id,
-            image_id=found.id,
+            name=pieces.name(identity),
+            flavor_id=named(compute.find_flavor, "flavor", machine.flavor).id,
+            image_id=image.id,
             networks=[{"port": port.id}],
             config_drive=True,
-            user_data=user_data(identity.id, _address(port), volume.id, boot),
-            metadata=identity.metadata() | {seen.SALT: boot.salt, seen.DATASTORE: boot.datastore},
+            user_data=user_data(identity.id, pieces.address(port), volume.id, boot),
+            metadata=identity.metadata() | machine.metadata() | own,
             block_device_mapping=[
                 {
                     "boot_index": 0,
-                    "uuid": found.id,
+                    "uuid": image.id,
                     "source_type": "image",
                     "destination_type": "local",
                     "delete_on_termination": True,
@@ -250,8 +225,26 @@ class OpenStackCloud:
                     "delete_on_termination": False,
                 },
             ],
-            **({"availability_zone": zone} if zone else {}),
+            **options,
         )
+
+    def rebuild_server(self, server: str, image: str, boot: Boot) -> None:
+        with errors(f"rebuild the server {server}"):
+            compute = self._api.compute
+            wanted = named(self._api.image.find_image, "image", image).id
+            there = compute.get_server(server)
+            if there.image.id != wanted:
+                # The guest's key may be another than the one of its first boot.
+                instance = there.metadata[seen.ID]
+                port, volume = self._around(instance, there.name)
+                told = user_data(instance, pieces.address(port), volume.id, boot)
+                compute.rebuild_server(server, image=wanted, user_data=told)
+            self._wait(
+                lambda: compute.get_server(server),
+                lambda s: s.image.id == wanted and s.status in ("ACTIVE", "SHUTOFF"),
+                _server_fault,
+            )
+            self.start_server(server)
 
     def start_server(self, server: str) -> None:
         with errors(f"start the server {server}"):
@@ -262,16 +255,16 @@ class OpenStackCloud:
     def resize_server(self, server: str, flavor: str) -> None:
         with errors(f"resize the server {server}"):
             compute = self._api.compute
-            wanted = self._named(compute.find_flavor, "flavor", flavor)
+            wanted = named(compute.find_flavor, "flavor", flavor)
             there = compute.get_server(server)
-            if there.status == "VERIFY_RESIZE" and _flavor(there) != flavor:
+            if there.status == "VERIFY_RESIZE" and pieces.flavor(there) != flavor:
                 self.revert_resize(server)
                 there = compute.get_server(server)
-            if _flavor(there) != flavor:
+            if pieces.flavor(there) != flavor:
                 compute.resize_server(server, wanted.id)
             self._wait(
                 lambda: compute.get_server(server),
-                lambda s: _flavor(s) == flavor and s.status in ("VERIFY_RESIZE", "ACTIVE"),
+                lambda s: pieces.flavor(s) == flavor and s.status in ("VERIFY_RESIZE", "ACTIVE"),
                 lambda s: _server_fault(s) or _not_resized(s, flavor),
             )
 
@@ -293,6 +286,11 @@ class OpenStackCloud:
                 self._api.compute.set_server_metadata(server, **{key: value})
             else:
                 self._api.compute.delete_server_metadata(server, [key])
+            if key == seen.SALT:
+                instance = self._api.compute.get_server(server).metadata[seen.ID]
+                known = self._endpoints.pop(instance, None)
+                if known is not None:
+                    self._endpoints[instance] = replace(known, salt=value)
 
     def delete_server(self, server: str) -> None:
         with errors(f"delete the server {server}"):
@@ -305,6 +303,7 @@ class OpenStackCloud:
                 compute.stop_server(server)
                 self._wait(lambda: compute.get_server(server), _is_off, _server_fault)
             self._discard(there)
+            self._end_group(there.metadata)
             self._endpoints.pop(there.metadata.get(seen.ID, ""), None)
 
     # -- pieces -------------------------------------------------------------------
@@ -321,10 +320,38 @@ class OpenStackCloud:
         for volume in server.attached_volumes:
             self._wait_for_volume(volume["id"], "available")
 
+    def _around(self, instance: str, name: str) -> tuple[Any, Any]:
+        """The port and the volume that a server is made around. Raises Failed."""
+        port, volume = self._network.port_of(instance), self._volume_of(instance, name)
+        if port is None or volume is None:
+            raise Failed(f"the {'volume' if port else 'port'} of {name} is missing")
+        return port, volume
+
+    def _server_group(self, identity: Identity, machine: Machine) -> str:
+        """The id of the server group, which is made for its first server."""
+        compute = self._api.compute
+        name = pieces.server_group(identity.metadata(), machine.group)
+        for each in compute.server_groups():
+            if each.name == name:
+                return str(each.id)
+        return str(compute.create_server_group(name=name, policy=machine.policy).id)
+
+    def _end_group(self, metadata: Mapping[str, str]) -> None:
+        """Delete the server group of a server that is gone, when nobody else is in it."""
+        group, _, _ = metadata.get(seen.PLACEMENT, "").partition(" ")
+        if not group:
+            return
+        name = pieces.server_group(metadata, group)
+        with self._placing:
+            for each in self._api.compute.server_groups():
+                if each.name == name and not each.member_ids:
+                    self._api.compute.delete_server_group(each.id)
+
     def _discard_if_never_on(self, server: str) -> None:
         there = self._api.compute.get_server(server)
         if there.launched_at is None:
             self._discard(there)
+            self._end_group(there.metadata)
 
     def _wait_until_active(self, server: str) -> Any:
         compute = self._api.compute
@@ -355,142 +382,19 @@ class OpenStackCloud:
             time.sleep(_POLL_SECONDS)
         return there
 
-    def _port_of(self, instance: str) -> Any:
-        ports = list(self._api.network.ports(description=_description(instance)))
-        return ports[0] if ports else None
-
-    def _group_of(self, instance: str) -> Any:
-        found = self._api.network.security_groups(description=_description(instance))
-        return next(iter(found), None)
-
     def _volume_of(self, instance: str, name: str) -> Any:
         return _carrying(instance, self._api.block_storage.volumes(name=name))
 
     def _server_of(self, instance: str, name: str) -> Any:
         return _carrying(instance, self._api.compute.servers(name=f"^{name}$"))
 
-    def _named(self, find: Callable[..., Any], kind: str, name: str) -> Any:
-        try:
-            return find(name, ignore_missing=False)
-        except exceptions.DuplicateResource:
-            raise Failed(f'there is more than one {kind} "{name}"') from None
-        except exceptions.NotFoundException:
-            raise Failed(f'there is no {kind} "{name}"') from None
-
-    @cached_property
-    def _network(self) -> str:
-        find = self._api.network.find_network
-        return str(self._named(find, "network", self._setup.network).id)
-
-    @cached_property
-    def _security_groups(self) -> list[str]:
-        find = self._api.network.find_security_group
-        return [
-            self._named(find, "security group", name).id for name in self._setup.security_groups
-        ]
-
-    @cached_property
-    def _base_groups(self) -> list[str]:
-        """What a port has beside a group of its own: the named ones, else as Neutron would."""
-        find = self._api.network.find_security_group
-        return self._security_groups or [self._named(find, "security group", "default").id]
-
     @cached_property
     def _volume_zones(self) -> set[str]:
         return {zone.name for zone in self._api.block_storage.availability_zones()}
 
 
-def _listed(listing: Callable[..., Iterable[Any]], **query: Any) -> list[Any]:
-    with errors("list what there is"):
-        return list(listing(**query))
-
-
-def _name(identity: Identity) -> str:
-    return f"{identity.project}-{identity.name}"
-
-
-def _description(instance: str) -> str:
-    """By it a port is found that was made, but not tagged yet: tags are a call of their own."""
-    return f"{seen.ID}={instance}"
-
-
-def _tags(identity: Identity) -> list[str]:
-    return [_TAG, *(f"{key}={value}" for key, value in identity.metadata().items())]
-
-
 def _carrying(instance: str, pieces: Iterable[Any]) -> Any:
     return next((p for p in pieces if p.metadata.get(seen.ID) == instance), None)
-
-
-def _server(server: Any, ports: dict[str, str]) -> Server:
-    return Server(
-        id=server.id,
-        name=server.metadata.get(seen.NAME, server.name),
-        status=server.status,
-        flavor=_flavor(server),
-        image=(server.image or {}).get("id") or "",
-        zone=server.availability_zone or "",
-        host=server.hypervisor_hostname or (server.host_id or "")[:8],
-        port=ports.get(server.id, ""),
-        metadata=dict(server.metadata),
-    )
-
-
-def _flavor(server: Any) -> str:
-    return str(server.flavor.original_name or server.flavor.name or "")
-
-
-def _volume(volume: Any) -> Volume:
-    return Volume(
-        id=volume.id,
-        name=volume.metadata.get(seen.NAME, volume.name),
-        status=volume.status,
-        size=volume.size,
-        type=volume.volume_type or "",
-        zone=volume.availability_zone or "",
-        server=volume.attachments[0]["server_id"] if volume.attachments else "",
-        metadata=dict(volume.metadata),
-    )
-
-
-def _port(port: Any) -> Port:
-    metadata = dict(tag.split("=", 1) for tag in port.tags if "=" in tag)
-    return Port(
-        id=port.id,
-        name=metadata.get(seen.NAME, port.name),
-        address=_address(port),
-        server=port.device_id or "",
-        metadata=metadata,
-    )
-
-
-def _group(group: Any, ports: Iterable[Any]) -> Group:
-    metadata = dict(tag.split("=", 1) for tag in group.tags if "=" in tag)
-    opened = [_opens(rule) for rule in _ingress(group)]
-    return Group(
-        id=group.id,
-        name=metadata.get(seen.NAME, group.name),
-        cidrs=sorted(cidr for cidr, _ in opened),
-        # Rules for other TCP ports are not what was declared, whatever else there is.
-        database=opened[0][1] if len({port for _, port in opened}) == 1 else 0,
-        port=next((port.id for port in ports if group.id in port.security_group_ids), ""),
-        metadata=metadata,
-    )
-
-
-def _ingress(group: Any) -> list[Any]:
-    return [rule for rule in group.security_group_rules if rule["direction"] == "ingress"]
-
-
-def _opens(rule: Any) -> tuple[str, int]:
-    """The network and the TCP port that a rule opens; port 0 for one that opens more than one."""
-    first, last = rule["port_range_min"], rule["port_range_max"]
-    one = first == last and rule["protocol"] in ("tcp", "6")
-    return rule["remote_ip_prefix"] or "", (first or 0) if one else 0
-
-
-def _address(port: Any) -> str:
-    return str(port.fixed_ips[0]["ip_address"]) if port.fixed_ips else ""
 
 
 def _is_off(server: Any) -> bool:
@@ -512,9 +416,14 @@ def _volume_fault(volume: Any) -> str:
 
 def _not_resized(server: Any, flavor: str) -> str:
     """Nova takes back a resize that no host has room for, and says so only in its log."""
-    if server.status == "ACTIVE" and server.task_state is None and _flavor(server) != flavor:
+    if server.status == "ACTIVE" and server.task_state is None and pieces.flavor(server) != flavor:
         return f'the cloud did not resize it to "{flavor}", most often for want of a host with room'
     return ""
+
+
+def _listed(listing: Callable[..., Iterable[Any]], **query: Any) -> list[Any]:
+    with errors("list what there is"):
+        return list(listing(**query))
 
 
 def _or_none(get: Callable[[], Any]) -> Any:

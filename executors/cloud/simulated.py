@@ -16,14 +16,25 @@ from typing import TypeVar
 
 import msgspec
 
-from executors.cloud.interface import Boot, Endpoint, Identity
+from executors.cloud.interface import Boot, Endpoint, Identity, Machine
 from executors.errors import Failed
 from executors.guest.simulated import GuestState
 from planners import observed as seen
-from planners.observed import CloudState, Flavor, Group, Port, Server, Volume
+from planners.observed import (
+    CloudState,
+    Flavor,
+    FloatingAddress,
+    Group,
+    Port,
+    Server,
+    Volume,
+)
 
 Fault = Callable[[str], None]
 _Piece = TypeVar("_Piece")
+
+
+EXTERNAL = "public"
 
 
 class State(msgspec.Struct):
@@ -33,6 +44,7 @@ class State(msgspec.Struct):
     volumes: dict[str, Volume] = {}
     ports: dict[str, Port] = {}
     groups: dict[str, Group] = {}
+    floating: dict[str, FloatingAddress] = {}
     guests: dict[str, GuestState] = {}
     """What is on the volume of an instance: it outlives the server."""
     next_number: int = 1
@@ -72,6 +84,8 @@ class SimulatedCloud:
                 volumes=list(self.state.volumes.values()),
                 ports=list(self.state.ports.values()),
                 groups=list(self.state.groups.values()),
+                floating=list(self.state.floating.values()),
+                external_networks=[EXTERNAL],
                 flavors=[Flavor(name=name, ram=ram) for name, ram in self._flavors.items()],
                 volume_types=list(self._volume_types),
                 zones=list(self._zones),
@@ -99,6 +113,25 @@ class SimulatedCloud:
     def delete_group(self, group: str) -> None:
         with self._verb("delete_group"):
             self.state.groups.pop(group, None)
+
+    def assign_floating(self, identity: Identity, network: str) -> None:
+        with self._verb("assign_floating"):
+            port = self._find(self.state.ports, f"port-{identity.id}")
+            if network != EXTERNAL:
+                raise Failed(f'there is no external network "{network}"')
+            floating = f"floating-{identity.id}"
+            self.state.floating[floating] = FloatingAddress(
+                id=floating,
+                name=identity.name,
+                address=port.address.replace("127.", "10.", 1),
+                network=network,
+                port=port.id,
+                metadata=identity.metadata(),
+            )
+
+    def release_floating(self, floating: str) -> None:
+        with self._verb("release_floating"):
+            self.state.floating.pop(floating, None)
 
     def create_port(self, identity: Identity, address: str = "") -> None:
         with self._verb("create_port"):
@@ -153,26 +186,25 @@ class SimulatedCloud:
             if there is not None:
                 self.state.guests.pop(there.metadata[seen.ID], None)
 
-    def create_server(
-        self, identity: Identity, flavor: str, image: str, zone: str, boot: Boot
-    ) -> None:
+    def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         with self._verb("create_server"):
             server = _server_id(identity.id)
             if server in self.state.servers:
                 return
             volume = self._find(self.state.volumes, f"volume-{identity.id}")
             port = self._find(self.state.ports, f"port-{identity.id}")
-            metadata = identity.metadata() | {
-                seen.SALT: boot.salt,
-                seen.DATASTORE: boot.datastore,
-            }
+            metadata = (
+                identity.metadata()
+                | machine.metadata()
+                | {seen.SALT: boot.salt, seen.DATASTORE: boot.datastore}
+            )
             self.state.servers[server] = Server(
                 id=server,
                 name=identity.name,
-                flavor=flavor,
-                image=image,
-                zone=zone or self._zones[0],
-                host="host1",
+                flavor=machine.flavor,
+                image=machine.image,
+                zone=machine.zone or self._zones[0],
+                host=self._host(machine),
                 port=port.id,
                 metadata=metadata,
             )
@@ -188,6 +220,11 @@ class SimulatedCloud:
             self.state.servers[server] = msgspec.structs.replace(there, status="ACTIVE")
             guest = self.state.guests[there.metadata[seen.ID]]
             guest.running = guest.prepared
+
+    def rebuild_server(self, server: str, image: str, boot: Boot) -> None:
+        with self._verb("rebuild_server"):
+            there = self._find(self.state.servers, server)
+            self.state.servers[server] = msgspec.structs.replace(there, image=image)
 
     def resize_server(self, server: str, flavor: str) -> None:
         with self._verb("resize_server"):
@@ -255,6 +292,13 @@ class SimulatedCloud:
             scratch = self._store.with_suffix(".new")
             scratch.write_bytes(msgspec.json.encode(self.state))
             os.replace(scratch, self._store)
+
+    def _host(self, machine: Machine) -> str:
+        if machine.policy != "anti-affinity":
+            return "host1"
+        mark = machine.metadata()[seen.PLACEMENT]
+        placed = [s.metadata.get(seen.PLACEMENT) for s in self.state.servers.values()]
+        return f"host{placed.count(mark) + 1}"
 
     def _find(self, pieces: dict[str, _Piece], identifier: str) -> _Piece:
         if identifier not in pieces:

@@ -22,7 +22,9 @@ from guest_agent.sealing import NotGenuine, open_sealed, seal
 
 _OBSERVE_SECONDS = 15.0
 _CALL_SECONDS = 300.0
-_RESTORE_SECONDS = 24 * 3600.0
+_LONG_SECONDS = 24 * 3600.0
+_LONG = ("prepare", "pre_upgrade", "post_upgrade")
+"""What takes as long as there is data: a restore, a clean end, an upgrade."""
 _CONNECT_SECONDS = 3.0
 _AT_ONCE = 32
 
@@ -43,8 +45,7 @@ class SealedGuests:
             )
 
     def call(self, endpoint: Endpoint, method: str, **params: Any) -> Any:
-        # A prepare may restore a large backup.
-        deadline = _RESTORE_SECONDS if params.get("restore") else _CALL_SECONDS
+        deadline = _LONG_SECONDS if method in _LONG else _CALL_SECONDS
         return self._exchange(endpoint, method, params, deadline)
 
     def _report(self, endpoint: Endpoint) -> Report | None:

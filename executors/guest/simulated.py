@@ -82,10 +82,12 @@ class SimulatedGuests:
         guest = self._cloud.guest(endpoint.instance)
         if guest is None:
             raise Passing(f"the guest of {endpoint.instance} does not answer")
-        if method == "ping":
+        if method in ("ping", "rotate_key"):
             return "pong"
         with self._cloud.guest_verb(method):
-            needs_server = method not in ("prepare", "start", "configure")
+            needs_server = method not in (
+                "prepare", "start", "configure", "pre_upgrade", "post_upgrade"
+            )  # fmt: skip
             if needs_server and not guest.running:
                 raise Passing("the server does not answer yet")
             return _METHODS[method](self, guest, **params)
@@ -180,6 +182,14 @@ class SimulatedGuests:
     def cancel_backup(self, guest: GuestState, identifier: str) -> None:
         """A simulated backup is complete as soon as it has begun."""
 
+    def pre_upgrade(self, guest: GuestState) -> None:
+        guest.running = False
+
+    def post_upgrade(
+        self, guest: GuestState, memory_mib: int, configuration: dict[str, str]
+    ) -> None:
+        self.prepare(guest, memory_mib, configuration)
+
     def start(self, guest: GuestState) -> None:
         if not guest.running:
             self.restart(guest)
@@ -272,7 +282,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
         "prepare", "start", "restart", "configure", "create_database", "drop_database",
         "create_user", "set_password", "set_grants", "rename_user", "drop_user", "enable_root",
         "disable_root", "begin_backup", "backup_progress", "cancel_backup",
-        "enable_archive", "disable_archive",
+        "enable_archive", "disable_archive", "pre_upgrade", "post_upgrade",
     )
 }  # fmt: skip
 

@@ -12,9 +12,11 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from guest_agent.agent import settings as settings_file
+from guest_agent.agent.keys import KeyRing
 from guest_agent.agent.manager import Manager
 from guest_agent.agent.service import Desk, Service
 from guest_agent.agent.settings import AgentSettings
@@ -48,7 +50,9 @@ def main(path: Path) -> None:
         server_user=settings.server_user if os.geteuid() == 0 else "",
     )
     manager = Manager(settings.datastore, load_driver(settings, place), place)
-    desk = Desk(settings.instance, settings.key, manager.methods(), ReplayGuard())
+    keys = KeyRing(settings.key, settings.following_key, partial(settings_file.save_keys, path))
+    methods = manager.methods() | {"rotate_key": keys.follow_with}
+    desk = Desk(settings.instance, keys, methods, ReplayGuard())
     service = Service((settings.address, settings.port), desk)
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: threading.Thread(target=service.shutdown).start())

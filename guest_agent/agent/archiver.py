@@ -70,6 +70,15 @@ class Archiver:
             self._write(_Order(replace(archive, since=since, until=since), key, storage))
         self._wake.set()
 
+    def begin_anew(self) -> None:
+        """Promise nothing of what came before now: no backup from then leads over it."""
+        with self._lock:
+            order = self._order()
+            if order is not None and self._source is not None:
+                self._source.begin()
+                now = time.time()
+                self._write(replace(order, archive=replace(order.archive, since=now, until=now)))
+
     def disable(self) -> None:
         """End the archive; what is stored stays until its retention ends."""
         with self._lock:

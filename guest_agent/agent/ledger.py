@@ -46,6 +46,8 @@ class Ledger:
     accepted: dict[str, list[str]] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)
+    line: str = ""
+    """The version line that the data is of."""
 
 
 def load(path: Path) -> Ledger:

@@ -53,10 +53,20 @@ class Manager:
         return {name: getattr(self, name) for name in METHODS}
 
     def boot(self) -> None:
-        """Start the server of an instance that was prepared, as a machine does when it boots."""
-        if self._ended_mark.exists() and not self._driver.process.running():
-            with self._change("boot"):
-                self._driver.start()
+        """Start the server of an instance that was prepared, as a machine does when it boots.
+
+        Data of another version waits for ``post_upgrade``.
+        """
+        if not self._ended_mark.exists() or self._driver.process.running():
+            return
+        with self._change("boot"):
+            book = ledgers.load(self._ledger_path)
+            if self._upgrades_from(book):
+                return
+            if not self._driver.files.base.exists():
+                # The machine is new, the volume is not.
+                self._write_configuration(book.memory_mib, book.written)
+            self._driver.start()
 
     # -- reading ------------------------------------------------------------
 
@@ -85,7 +95,11 @@ class Manager:
         if not self._driver.process.running() or not self._driver.answers():
             configuration = self._configuration(book, {})
             return report.Report(
-                status=report.STOPPED, configuration=configuration, volume_used=used, **common
+                status=report.STOPPED,
+                configuration=configuration,
+                volume_used=used,
+                upgrades_from=self._upgrades_from(book),
+                **common,
             )
         overrides = self._driver.files.read_overrides()
         schemas, accounts = self._driver.schemas(), self._driver.accounts()
@@ -156,6 +170,8 @@ class Manager:
 
     def start(self) -> None:
         with self._change("start"):
+            if line := self._upgrades_from(ledgers.load(self._ledger_path)):
+                raise Refused(f"its data is of version {line} and has to be upgraded first")
             self._start_or_take_back()
 
     def restart(self) -> None:
@@ -189,6 +205,36 @@ class Manager:
         self._note_accepted(sorted(self._driver.files.read_overrides()))
         with self._ledger() as book:
             book.pending = []
+            book.line = self._driver.line()
+
+    # -- upgrade ------------------------------------------------------------
+
+    def pre_upgrade(self) -> None:
+        """Stop the server so that another version can go on with its data.
+
+        On a machine that has the other version already, nothing is left to be done.
+        """
+        with self._change("pre_upgrade"):
+            if self._backups.running:
+                raise TryLater(f"the backup {self._backups.running} is running")
+            if self._upgrades_from(ledgers.load(self._ledger_path)):
+                return
+            # After a crash, only the version that wrote it can read its log.
+            self._driver.start()
+            self._driver.hand_over()
+
+    def post_upgrade(self, memory_mib: int, configuration: dict[str, str]) -> None:
+        """Make the data that of the installed version and run it, with this configuration."""
+        with self._change("post_upgrade"):
+            self._write_configuration(memory_mib, configuration)
+            if line := self._upgrades_from(ledgers.load(self._ledger_path)):
+                self._driver.upgrade(line)
+                self.archiver.begin_anew()
+            self._driver.start()
+            self._keep_as_good()
+
+    def _upgrades_from(self, book: Ledger) -> str:
+        return book.line if book.line and book.line != self._driver.line() else ""
 
     # -- backups ------------------------------------------------------------
 
@@ -459,6 +505,8 @@ METHODS = (
     "start",
     "stop",
     "restart",
+    "pre_upgrade",
+    "post_upgrade",
     "begin_backup",
     "backup_progress",
     "cancel_backup",

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from guest_agent.agent.keys import KeyRing
 from guest_agent.contract import messages
 from guest_agent.contract.errors import GuestError, Refused
 from guest_agent.contract.framing import frame, read_frame
 from guest_agent.contract.messages import Request, Response
-from guest_agent.sealing import NotGenuine, ReplayGuard, open_sealed, seal
+from guest_agent.sealing import NotGenuine, ReplayGuard, seal
 
 log = logging.getLogger("guest_agent")
 
@@ -24,22 +25,23 @@ _READ_DEADLINE = 10.0
 class Desk:
     """Turns one sealed request into one sealed response; knows nothing of sockets."""
 
-    def __init__(self, instance: str, key: str, methods: Methods, guard: ReplayGuard) -> None:
+    def __init__(self, instance: str, keys: KeyRing, methods: Methods, guard: ReplayGuard) -> None:
         self._instance = instance
-        self._key = key
+        self._keys = keys
         self._methods = methods
         self._guard = guard
 
     def answer(self, token: bytes) -> bytes:
         """The sealed response. Raises NotGenuine: who cannot seal gets no answer."""
         try:
-            request = messages.decode_request(open_sealed(token, self._key))
+            plain, key = self._keys.open(token)
+            request = messages.decode_request(plain)
         except messages.MalformedMessage as error:
             raise NotGenuine(str(error)) from None
         if request.instance != self._instance:
             raise NotGenuine("the message is for another instance")
         self._guard.admit(request.message_id, request.sent_at)
-        return seal(messages.encode(self._run(request)), self._key)
+        return seal(messages.encode(self._run(request)), key)
 
     def _run(self, request: Request) -> Response:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guest_agent.contract import messages
+from guest_agent.toolkit.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class AgentSettings:
     """The agent's settings file, JSON, readable by the agent's user alone.
 
     ``driver`` is the dotted package of the datastore; ``key`` opens and seals
-    messages; ``secret`` is the password of the agent's own database login.
+    messages, until ``following_key`` does; ``secret`` is the password of the agent's own
+    database login.
     ``device`` is what is mounted at ``volume``; empty where that is done already.
     An agent that is not root runs the server as its own user, not ``server_user``.
     """
@@ -30,7 +32,14 @@ class AgentSettings:
     local: str
     server_user: str = ""
     device: str = ""
+    following_key: str = ""
     port: int = messages.PORT
+
+
+def save_keys(path: Path, key: str, following: str) -> None:
+    """Replace the keys in the file at *path*."""
+    told = json.loads(path.read_text()) | {"key": key, "following_key": following}
+    write_atomically(path, json.dumps(told))
 
 
 def load(path: Path) -> AgentSettings:

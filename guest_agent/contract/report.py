@@ -107,6 +107,8 @@ class Report:
     backup_read: int = 0
     """Bytes that it has read so far."""
     archive: Archive = field(default_factory=Archive)
+    upgrades_from: str = ""
+    """The version line of data that waits to be upgraded to the installed one."""
     volume_used: int = 0
     agent_version: str = ""
     message_version: int = 1

@@ -18,6 +18,9 @@ from guest_agent.toolkit.configuration import ConfigurationFiles
 from guest_agent.toolkit.files import make_folder
 from guest_agent.toolkit.processes import ServerProcess
 
+HAND_OVER_SECONDS = 24 * 3600.0
+"""A server that hands its data over is never killed: it is waited for."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -148,6 +151,16 @@ class Driver(Protocol):
         """Start the server and wait until it answers."""
 
     def stop(self) -> None: ...
+
+    def hand_over(self) -> None:
+        """Stop a running server, however long that takes, for another version to go on."""
+
+    def line(self) -> str:
+        """The installed version as far as data depends on it: ``10.11``, ``15``."""
+        ...
+
+    def upgrade(self, line: str) -> None:
+        """Make the data that *line* handed over that of the installed version, and start it."""
 
     def answers(self) -> bool:
         """Whether the server answers the agent's own login."""

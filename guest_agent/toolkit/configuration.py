@@ -88,12 +88,18 @@ def _digest_of(content: str) -> str:
 
 
 def ini_codec(section: str) -> Codec:
-    """``[section]`` and ``key = value`` lines, as MariaDB reads them."""
+    """``[section]`` and ``key = value`` lines, as MariaDB reads them.
+
+    What an older version does not know is marked ``loose_``, and read without the mark.
+    """
 
     def write(values: dict[str, str]) -> str:
         return "\n".join([f"[{section}]", *(f"{k} = {values[k]}" for k in sorted(values)), ""])
 
-    return Codec(write, _read_pairs("="))
+    def read(text: str) -> dict[str, str]:
+        return {k.removeprefix("loose_"): v for k, v in _read_pairs("=")(text).items()}
+
+    return Codec(write, read)
 
 
 def quoted_codec() -> Codec:

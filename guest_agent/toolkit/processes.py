@@ -120,8 +120,18 @@ class ServerProcess:
             return ""
 
 
-def run(command: Sequence[str], user: str = "", deadline: float = 300.0) -> str:
-    """Run a short command to its end and return its output. Raises GuestError."""
+def run(
+    command: Sequence[str],
+    user: str = "",
+    deadline: float = 300.0,
+    environment: Mapping[str, str] | None = None,
+    folder: Path = Path("/"),
+    inherited: Sequence[int] = (),
+) -> str:
+    """Run a command in *folder* to its end and return its output. Raises GuestError.
+
+    It, and what it starts, keeps the file descriptors *inherited*.
+    """
     try:
         done = subprocess.run(
             command,
@@ -129,7 +139,9 @@ def run(command: Sequence[str], user: str = "", deadline: float = 300.0) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=deadline,
-            cwd="/",
+            cwd=folder,
+            pass_fds=inherited,
+            env={**os.environ, **(environment or {})},
             check=False,
             **_credentials(user),
         )

@@ -54,13 +54,25 @@ def infrastructure(case: Case) -> Answer:
             flavor=spec.flavor,
             image=case.offer.image,
             datastore=case.offer.definition.name,
+            version=case.offer.version,
+            rotation=spec.guest_key.rotation,
             zone=zone,
+            group=spec.placement.group if spec.placement else "",
+            policy=spec.placement.policy if spec.placement else "",
         )
         changes = [
             Change(field="datastore", after=f"{case.offer.datastore} {case.offer.version}"),
             Change(field="flavor", after=spec.flavor),
         ]
+        if spec.placement:
+            changes.append(Change(field="placement", after=placement(case)))
         yield Draft("server", verb, server, reason, changes=changes)
+
+
+def placement(case: Case) -> str:
+    """The server group that is wished for and its policy, as a server is marked with it."""
+    wished = case.wanted.spec.placement
+    return f"{wished.group} {wished.policy}" if wished else ""
 
 
 def start_server(case: Case) -> Answer:

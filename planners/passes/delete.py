@@ -11,7 +11,7 @@ from planners.case import Answer, Draft, Found
 from planners.observed import StoredBackup
 from planners.passes.backups import Target, final
 from planners.plan import Impact, Obstacle, Verb
-from planners.steps import DeleteGroup, DeletePort, DeleteServer, DeleteVolume
+from planners.steps import DeleteGroup, DeletePort, DeleteServer, DeleteVolume, ReleaseFloating
 from specs.desired import Address
 
 
@@ -51,6 +51,9 @@ def delete(
     for volume in found.volumes:
         gone = DeleteVolume(instance=found.id, volume=volume.id)
         yield Draft("volume", verb, gone, f"{reason}; its data goes with it", Impact.DATA_LOSS)
+    for floating in found.floating:
+        released = ReleaseFloating(instance=found.id, floating=floating.id)
+        yield Draft(f"floating address {floating.address}", verb, released, reason)
     for port in found.ports:
         yield Draft("port", verb, DeletePort(instance=found.id, port=port.id), reason)
     for group in found.groups:

@@ -1,9 +1,10 @@
-"""Changes that cannot be made in place: another datastore, zone or volume type."""
+"""Changes that cannot be made in place: another datastore, zone, placement or volume type."""
 
 from __future__ import annotations
 
 from planners import observed as seen
 from planners.case import Case
+from planners.passes.create import placement
 from planners.plan import Change
 
 
@@ -22,6 +23,9 @@ def replacements(case: Case) -> list[Change]:
     after = spec.availability_zone
     if server is not None and server.zone and after and server.zone != after:
         changes.append(Change(field="availabilityZone", before=server.zone, after=after))
+    if server is not None and server.metadata.get(seen.PLACEMENT, "") != placement(case):
+        before = server.metadata.get(seen.PLACEMENT)
+        changes.append(Change(field="placement", before=before, after=placement(case) or None))
     if volume is not None and spec.volume.type and volume.type != spec.volume.type:
         changes.append(Change(field="volume.type", before=volume.type, after=spec.volume.type))
     return changes

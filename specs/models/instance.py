@@ -17,7 +17,11 @@ class DatastoreRef(Model):
 
     name: Name
     version: str | None = Field(
-        default=None, description="Default: the datastore's default version."
+        default=None,
+        description=(
+            "Another one upgrades what exists. Default: the datastore's default version for what "
+            "is new; what exists keeps its own."
+        ),
     )
 
 
@@ -68,6 +72,10 @@ class Access(Model):
     address: str | None = Field(
         default=None, description="Its fixed address; default: one that the network gives."
     )
+    floating_network: str | None = Field(
+        default=None,
+        description="An external network, by name: it gets a floating address of that one, too.",
+    )
 
     @field_validator("allowed_cidrs")
     @classmethod
@@ -86,6 +94,21 @@ class Access(Model):
             return str(ip_address(address)) if address is not None else None
         except ValueError:
             raise ValueError(f'"{address}" is not an IP address') from None
+
+
+class Placement(Model):
+    """Which instances of the project are near, or far from, each other; fixed at creation."""
+
+    group: Name = Field(description="Instances that name the same group belong together.")
+    policy: Literal["affinity", "anti-affinity"] = Field(
+        default="anti-affinity", description="All on one host, or each on a host of its own."
+    )
+
+
+class GuestKey(Model):
+    """The key that seals messages between gitrove and the guest."""
+
+    rotation: int = Field(default=1, ge=1, description="Another number makes a new key.")
 
 
 class Root(Model):
@@ -158,6 +181,7 @@ class InstanceSpec(Model):
     flavor: str
     volume: Volume
     availability_zone: str | None = None
+    placement: Placement | None = None
     configuration: Name | None = Field(default=None, description="A ConfigurationGroup's name.")
     restart_policy: Literal["automatic", "manual"] = Field(
         default="automatic",
@@ -171,6 +195,7 @@ class InstanceSpec(Model):
     users: list[User] = Field(default_factory=list)
     root: Root = Root()
     access: Access = Access()
+    guest_key: GuestKey = GuestKey()
     lifecycle: Lifecycle = Lifecycle()
 
 

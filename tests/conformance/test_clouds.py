@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from executors.cloud.interface import Boot, Cloud, Identity
+from executors.cloud.interface import Boot, Cloud, Identity, Machine
 from executors.errors import ActionError, Failed
 from planners import observed as seen
 from tests.support.worlds import KEY, LocalWorld, SimulatedWorld
 
 ONE = Identity("shop", "one", "11111111-1111-1111-1111-111111111111")
+REDIS = Machine("tiny", "redis-7.0", "7.0")
 TWO = Identity("shop", "two", "22222222-2222-2222-2222-222222222222")
 
 
@@ -30,7 +33,7 @@ def boot(identity: Identity, salt: str = "salt") -> Boot:
 def create(cloud: Cloud, identity: Identity, salt: str = "salt") -> None:
     cloud.create_port(identity)
     cloud.create_volume(identity, 1, "", "", "redis")
-    cloud.create_server(identity, "tiny", "redis-7.0", "", boot(identity, salt))
+    cloud.create_server(identity, REDIS, boot(identity, salt))
 
 
 def test_everything_made_is_observed_with_its_identity_and_joined(cloud: Cloud) -> None:
@@ -72,7 +75,7 @@ def test_a_volume_outlives_its_server_and_grows_only(cloud: Cloud) -> None:
     cloud.delete_server(cloud.observe().servers[0].id)
     left = cloud.observe().volumes[0]
     assert (left.size, left.server, left.status) == (3, "", "available")
-    cloud.create_server(ONE, "tiny", "redis-7.0", "", boot(ONE))
+    cloud.create_server(ONE, REDIS, boot(ONE))
     assert cloud.observe().volumes[0].server == cloud.observe().servers[0].id
 
 
@@ -134,3 +137,54 @@ def test_a_group_guards_the_port_of_its_instance(cloud: Cloud) -> None:
     for _ in range(2):
         cloud.delete_group(group.id)
     assert cloud.observe().groups == [] and len(cloud.observe().ports) == 2
+
+
+def test_a_floating_address_leads_to_the_port_of_its_instance(cloud: Cloud) -> None:
+    networks = cloud.observe().external_networks
+    if not networks:
+        with pytest.raises(Failed, match="no floating addresses"):
+            cloud.assign_floating(ONE, "public")
+        return
+    with pytest.raises(Failed, match=r"is missing|does not exist"):
+        cloud.assign_floating(ONE, networks[0])
+    cloud.create_port(ONE)
+    for _ in range(2):
+        cloud.assign_floating(ONE, networks[0])
+        (floating,) = cloud.observe().floating
+        (port,) = cloud.observe().ports
+        assert (floating.port, floating.network) == (port.id, networks[0])
+        assert floating.address != port.address
+        assert floating.metadata.items() >= ONE.metadata().items()
+    with pytest.raises(Failed, match=r"no external network|no network"):
+        cloud.assign_floating(ONE, "elsewhere")
+    for _ in range(2):
+        cloud.release_floating(floating.id)
+    assert cloud.observe().floating == []
+
+
+def test_a_server_group_keeps_servers_apart_or_together(cloud: Cloud) -> None:
+    for policy in ("anti-affinity", "affinity"):
+        machine = replace(REDIS, group="pair", policy=policy)
+        for identity in (ONE, TWO):
+            cloud.create_port(identity)
+            cloud.create_volume(identity, 1, "", "", "redis")
+            cloud.create_server(identity, machine, boot(identity))
+        servers = cloud.observe().servers
+        assert {s.metadata[seen.PLACEMENT] for s in servers} == {f"pair {policy}"}
+        assert len({s.host for s in servers}) == (2 if policy == "anti-affinity" else 1)
+        for server in servers:
+            cloud.delete_server(server.id)
+
+
+def test_a_server_is_rebuilt_around_its_volume_and_port(cloud: Cloud) -> None:
+    create(cloud, ONE)
+    before = cloud.observe()
+    for _ in range(2):
+        cloud.rebuild_server(before.servers[0].id, "postgresql-15", boot(ONE))
+        after = cloud.observe()
+        (server,) = after.servers
+        assert (server.id, server.image, server.status) == (
+            before.servers[0].id, "postgresql-15", "ACTIVE"
+        )  # fmt: skip
+        assert server.metadata == before.servers[0].metadata
+        assert (after.volumes, after.ports) == (before.volumes, before.ports)

@@ -15,9 +15,11 @@ from openstack.connection import Connection
 from guest_agent.toolkit.processes import wait_until
 from tests.devcloud import layout as ports
 from tests.devcloud import services
-from tests.devcloud.layout import AUTH, COMPUTES, PASSWORD, PROJECTS, REGION, Layout
+from tests.devcloud.layout import AUTH, COMPUTES, PASSWORD, PROJECTS, REGION, Layout, image_id
+from tests.support.versions import IMAGES
 
 NETWORK = "127.77.0.0/16"
+_GATEWAY = "127.77.255.254"
 _DATABASES = "keystone placement glance nova_api nova nova_cell0 neutron cinder".split()
 _CATALOGUE = (
     ("placement", "placement", ports.PLACEMENT, ""),
@@ -34,7 +36,9 @@ FLAVORS = {"tiny": (1, 256), "small": (1, 512), "medium": (2, 1024), "huge": (1,
 ELSEWHERE = "elsewhere"
 """A flavor that no host here can give."""
 VOLUME_TYPES = ("standard", "fast")
-IMAGES = ("mariadb-10.11", "postgresql-15", "redis-7.0")
+EXTERNAL = "public"
+_EXTERNAL_NETWORK = "203.0.113.0/24"
+"""Addresses for documentation (RFC 5737): floating addresses are records here."""
 
 Tell = Callable[[str], None]
 
@@ -217,12 +221,20 @@ def _furnish(layout: Layout) -> None:
         for name in IMAGES:
             # What is in it does not matter: a guest is the agent of this tree.
             admin.create_image(
-                name, data=name.encode() * 100, disk_format="raw", container_format="bare",
-                visibility="public", wait=True,
+                name, id=image_id(name), data=name.encode() * 100, disk_format="raw",
+                container_format="bare", visibility="public", wait=True,
             )  # fmt: skip
         network = admin.network.create_network(name="databases", is_shared=True)
         # Neutron's agents do not run, so nobody else hands out addresses.
-        admin.network.create_subnet(
+        subnet = admin.network.create_subnet(
             network_id=network.id, cidr=NETWORK, ip_version=4, is_dhcp_enabled=False,
-            gateway_ip=None, name="databases",
+            gateway_ip=_GATEWAY, name="databases",
         )  # fmt: skip
+        outside = admin.network.create_network(name=EXTERNAL, is_router_external=True)
+        admin.network.create_subnet(
+            network_id=outside.id, cidr=_EXTERNAL_NETWORK, ip_version=4, is_dhcp_enabled=False
+        )
+        router = admin.network.create_router(
+            name=EXTERNAL, external_gateway_info={"network_id": outside.id}
+        )
+        admin.network.add_interface_to_router(router, subnet=subnet.id)

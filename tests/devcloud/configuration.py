@@ -21,7 +21,9 @@ from tests.devcloud.layout import (
     SWIFT,
     SWIFT_STORES,
     Layout,
+    image_id,
 )
+from tests.support.versions import IMAGES
 
 Sections = Mapping[str, Mapping[str, object]]
 _TOKENS = {
@@ -55,6 +57,8 @@ def write(layout: Layout) -> None:
     )
     (layout.folder("rabbit") / "plugins").write_text("[].\n")
     _clouds(layout)
+    paths = {image_id(n): ":".join(map(str, folders)) for n, folders in IMAGES.items()}
+    (layout.run / "images.json").write_text(json.dumps(paths))
 
 
 def _put(path: Path, sections: Sections) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,11 @@ KEYSTONE, PLACEMENT, GLANCE, NOVA, NEUTRON, CINDER, SWIFT = (
 RABBIT, RABBIT_DISTRIBUTION, EPMD, MEMCACHED = 15673, 15674, 14369, 15211
 SWIFT_STORES = {"account": 16202, "container": 16201, "object": 16200}
 AUTH = f"http://127.0.0.1:{KEYSTONE}/v3"
+
+
+def image_id(name: str) -> str:
+    """The id of an image, by which a hypervisor knows what is in it."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
 @dataclass(frozen=True)

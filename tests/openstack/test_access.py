@@ -43,9 +43,11 @@ def test_a_group_lives_with_its_instance_and_is_kept_as_declared(
     world = owner
     before = world.held()
     open_to = 'allowedCidrs: ["10.0.0.0/8", "192.0.2.0/24"]'
-    wanted = world.desire(CACHE % f'{open_to}, address: "127.78.9.9"')
+    wanted = world.desire(CACHE % f'{open_to}, address: "127.78.9.9", floatingNetwork: public')
     assert world.converge(wanted).actions == []
     assert world.address("cache") == "127.78.9.9"
+    (floating,) = world.cloud.observe().floating
+    assert floating.address.startswith("203.0.113.")
     made = group(world)
     assert (made.cidrs, made.database) == (["10.0.0.0/8", "192.0.2.0/24"], 6379)
     assert made.port == world.server("cache").port

@@ -24,6 +24,8 @@ def cloud(devcloud: Layout) -> Iterator[OpenStackCloud]:
             cloud.delete_server(server.id)
         for volume in state.volumes:
             cloud.delete_volume(volume.id)
+        for floating in state.floating:
+            cloud.release_floating(floating.id)
         for port in state.ports:
             cloud.delete_port(port.id)
         for group in state.groups:

@@ -95,6 +95,8 @@ class OpenStackWorld(World):
                 "volumes": api.block_storage.volumes(),
                 "ports": api.network.ports(),
                 "groups": api.network.security_groups(),
+                "floating addresses": api.network.ips(),
+                "server groups": api.compute.server_groups(),
             }
             return {kind: len(list(listing)) for kind, listing in listings.items()}
 
@@ -106,6 +108,9 @@ class OpenStackWorld(World):
         for volume in state.volumes:
             if volume.metadata[seen.PROJECT] == self.project:
                 self.cloud.delete_volume(volume.id)
+        for floating in state.floating:
+            if floating.metadata.get(seen.PROJECT) == self.project:
+                self.cloud.release_floating(floating.id)
         for port in state.ports:
             if port.metadata.get(seen.PROJECT) == self.project:
                 self.cloud.delete_port(port.id)
@@ -132,12 +137,20 @@ def clouds_with(name: str, changes: dict[str, Any], layout: Layout, folder: Path
 
 @contextmanager
 def own_network(layout: Layout, name: str, cidr: str) -> Iterator[None]:
-    """A network of the tests' project: only its owner may choose addresses in it."""
+    """A network of the tests' project: only its owner may choose addresses in it.
+
+    A router leads from it to the external network.
+    """
     with bootstrap.connected(layout, "devcloud-tests") as connection:
         network: Any = connection.network
         made = network.create_network(name=name)
-        network.create_subnet(
-            network_id=made.id, ip_version=4, cidr=cidr, gateway_ip=None, enable_dhcp=False
+        subnet = network.create_subnet(
+            network_id=made.id, ip_version=4, cidr=cidr, is_dhcp_enabled=False
         )
+        outside = network.find_network(bootstrap.EXTERNAL)
+        router = network.create_router(name=name, external_gateway_info={"network_id": outside.id})
+        network.add_interface_to_router(router, subnet=subnet.id)
         yield
+        network.remove_interface_from_router(router, subnet=subnet.id)
+        network.delete_router(router)
         network.delete_network(made.id)

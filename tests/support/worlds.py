@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import msgspec
 import psutil
@@ -171,23 +171,32 @@ class LocalWorld(World):
     cloud: LocalCloud
     folder: Path
     network: str
+    images: Mapping[str, list[Path]]
 
     @classmethod
-    def at(cls, folder: Path, network: str) -> LocalWorld:
+    def at(
+        cls, folder: Path, network: str, images: Mapping[str, list[Path]] = MappingProxyType({})
+    ) -> LocalWorld:
         folder.mkdir(mode=0o711, exist_ok=True)
         flavors = {n: Flavor(name=n, ram=ram) for n, ram in (("tiny", 256), ("small", 512))}
         zones = {"az1": ["host1", "host2"], "az2": ["host3"]}
-        setup = Setup(folder / "cloud", network, flavors, ["standard", "fast"], zones)
+        setup = Setup(folder / "cloud", network, flavors, ["standard", "fast"], zones, images)
         key = load_key(folder / "control.key", folder)
         journal = Journal(f"sqlite:///{folder}/journal.db")
         cloud = LocalCloud(setup)
         guests = SealedGuests(key)
         return cls(
-            cloud=cloud, guests=guests, journal=journal, key=key, folder=folder, network=network
+            cloud=cloud,
+            guests=guests,
+            journal=journal,
+            key=key,
+            folder=folder,
+            network=network,
+            images=images,
         )
 
     def again(self) -> LocalWorld:
-        return self.at(self.folder, self.network)
+        return self.at(self.folder, self.network, self.images)
 
     @property
     def locks(self) -> Path:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from guest_agent.contract.errors import GuestError
-from guest_agent.datastores.driver import Dump, Part, Place
+from guest_agent.datastores.driver import Dump, NothingToFollow, Part, Place
 from guest_agent.datastores.mariadb.session import OWN_USER
 from guest_agent.toolkit.files import make_folder, write_atomically
 from guest_agent.toolkit.processes import reading, run, writing
+from guest_agent.toolkit.programs import line_of, program
 
 _TOOL = "mariadb-backup"
 _BINLOG = re.compile(r"filename '([^']+)', position '(\d+)'")
@@ -21,8 +22,9 @@ _BINLOG = re.compile(r"filename '([^']+)', position '(\d+)'")
 class MariaDBBackups:
     """See ``guest_agent.datastores.driver.Backups``.
 
-    A position has ``lsn``, after which an incremental dump begins, and
-    ``binlog`` and ``binlog_position``, at which the dump's data stands.
+    A position has ``lsn``, after which an incremental dump begins, ``binlog`` and
+    ``binlog_position``, at which the dump's data stands, and the version's ``line``:
+    no version prepares a dump that another one took.
     *keep_login* makes the next start of the server set the agent's own login.
     """
 
@@ -32,7 +34,9 @@ class MariaDBBackups:
 
     @contextmanager
     def dump(self, after: dict[str, str]) -> Iterator[Dump]:
-        place = self._place
+        place, line = self._place, line_of(program("mariadbd"), 2)
+        if after.get("line", line) != line:
+            raise NothingToFollow(f"the backup before is of version {after['line']}")
         with self._scratch("dump") as scratch:
             access = scratch / "access.cnf"
             socket = place.runtime / "mysqld.sock"
@@ -47,7 +51,7 @@ class MariaDBBackups:
             with reading(command, place.local / "backup.log", place.server_user) as stream:
                 dump = Dump(stream)
                 yield dump
-            dump.position = _position(scratch)
+            dump.position = _position(scratch) | {"line": line}
 
     def restore(self, parts: list[Part]) -> None:
         place = self._place

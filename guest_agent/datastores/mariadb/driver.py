@@ -6,18 +6,20 @@ import re
 import string
 import zlib
 from importlib import resources
+from pathlib import Path
 
 import pymysql
 
 from guest_agent.contract.errors import GuestError, TryLater
-from guest_agent.datastores.driver import Account, Place, Schema
+from guest_agent.datastores.driver import HAND_OVER_SECONDS, Account, Place, Schema
 from guest_agent.datastores.mariadb import accounts
 from guest_agent.datastores.mariadb.backups import MariaDBBackups
 from guest_agent.datastores.mariadb.log import MariaDBLog
-from guest_agent.datastores.mariadb.session import Session, connect, name_quoted
+from guest_agent.datastores.mariadb.session import OWN_USER, Session, connect, name_quoted
 from guest_agent.toolkit.configuration import ConfigurationFiles, ini_codec
-from guest_agent.toolkit.files import write_atomically
+from guest_agent.toolkit.files import give_to, write_atomically
 from guest_agent.toolkit.processes import ServerProcess, run
+from guest_agent.toolkit.programs import line_of, program
 
 _OWN_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -48,10 +50,10 @@ class MariaDB:
         owner = place.server_user
         # --basedir lets the tool find its scripts whatever the working directory is.
         command = [
-            "mariadb-install-db",
+            program("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={place.data}",
-            "--basedir=/usr",
+            f"--basedir={_base()}",
             # A server that starts removes what looks like old temporary tables in its folder:
             # with one shared by all, two at once would take away each other's.
             f"--tmpdir={place.runtime}",
@@ -80,12 +82,41 @@ class MariaDB:
         self._place.make_folders()
         if not self._init_file.exists():
             write_atomically(self._init_file, "", 0o600, self._place.server_user)
-        command = ["/usr/sbin/mariadbd", f"--defaults-file={self.files.base}", *arguments]
+        command = [program("mariadbd"), f"--defaults-file={self.files.base}", *arguments]
         self.process.start_until(self.answers, command, self._place.server_user)
         write_atomically(self._init_file, "", 0o600, self._place.server_user)
 
     def stop(self) -> None:
         self.process.stop()
+
+    def hand_over(self) -> None:
+        with self._session() as session:
+            # Another version may not read what this one left to be done in its logs.
+            session.run("SET GLOBAL innodb_fast_shutdown = 0")
+        self.process.stop(deadline=HAND_OVER_SECONDS)
+
+    def line(self) -> str:
+        return line_of(program("mariadbd"), 2)
+
+    def upgrade(self, line: str) -> None:
+        self._start_alone()
+        access = self._place.local / "upgrade.cnf"
+        socket = self._place.runtime / "mysqld.sock"
+        lines = ["[client]", f"user={OWN_USER}", f"password={self._place.secret}"]
+        write_atomically(
+            access, "\n".join([*lines, f"socket={socket}", ""]), 0o600, self._place.server_user
+        )
+        noted = self._place.data / "mysql_upgrade_info"
+        if noted.exists():
+            # mariadb-install-db, which runs as root, left it as root's.
+            give_to(noted, self._place.server_user)
+        try:
+            command = [program("mariadb-upgrade"), f"--defaults-file={access}"]
+            run(command, self._place.server_user, HAND_OVER_SECONDS)
+        finally:
+            access.unlink(missing_ok=True)
+        self.stop()
+        self.start()
 
     def answers(self) -> bool:
         try:
@@ -104,6 +135,7 @@ class MariaDB:
         template = resources.files(__package__).joinpath("templates/my.cnf").read_text()
         place = self._place
         return string.Template(template).substitute(
+            base=_base(),
             data=place.data,
             runtime=place.runtime,
             init_file=self._init_file,
@@ -213,3 +245,8 @@ class MariaDB:
             return connect(str(self._place.runtime / "mysqld.sock"), self._place.secret)
         except pymysql.OperationalError as error:
             raise TryLater("the server does not answer yet", str(error.args[0])) from error
+
+
+def _base() -> Path:
+    """The folder that MariaDB is installed below."""
+    return Path(program("mariadbd")).parents[1]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import signal
 import string
 from importlib import resources
+from pathlib import Path
 
 import psycopg2
 
 from guest_agent.contract.errors import GuestError, TryLater
-from guest_agent.datastores.driver import Account, Place, Schema
+from guest_agent.datastores.driver import HAND_OVER_SECONDS, Account, Place, Schema
 from guest_agent.datastores.postgresql import accounts
 from guest_agent.datastores.postgresql.backups import PostgreSQLBackups
 from guest_agent.datastores.postgresql.log import PostgreSQLLog, archive_command
-from guest_agent.datastores.postgresql.programs import program
+from guest_agent.datastores.postgresql.programs import installed_line, program
 from guest_agent.datastores.postgresql.recovery import Recovery, answers
 from guest_agent.datastores.postgresql.session import OWN_USER, Session, connect
+from guest_agent.datastores.postgresql.upgrade import analyze, enable_again, upgrade
 from guest_agent.toolkit.configuration import ConfigurationFiles, quoted_codec
 from guest_agent.toolkit.files import write_atomically
 from guest_agent.toolkit.processes import ServerProcess, run, wait_until
@@ -43,12 +45,14 @@ class PostgreSQL:
     # -- life ---------------------------------------------------------------
 
     def initialise(self) -> None:
-        place = self._place
-        place.make_folders()
-        owner = place.server_user
-        secret_file = place.local / "initdb.password"
-        write_atomically(secret_file, place.secret, 0o600, owner)
-        command = [program("initdb"), "-D", str(place.data), "-U", OWN_USER]
+        self._place.make_folders()
+        self._initialise(self._place.data)
+
+    def _initialise(self, data: Path) -> None:
+        owner = self._place.server_user
+        secret_file = self._place.local / "initdb.password"
+        write_atomically(secret_file, self._place.secret, 0o600, owner)
+        command = [program("initdb"), "-D", str(data), "-U", OWN_USER]
         command += ["-A", "scram-sha-256", "--pwfile", str(secret_file)]
         command += ["-E", "UTF8", "--locale", "C.UTF-8"]
         try:
@@ -58,6 +62,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         self._place.make_folders()
+        enable_again(self._place.data)
         self._write_access()
         command = [program("postgres"), "-c", f"config_file={self.files.base}"]
         self.process.start_until(self.answers, command, self._place.server_user)
@@ -65,6 +70,17 @@ class PostgreSQL:
     def stop(self) -> None:
         # SIGINT is PostgreSQL's fast shutdown: sessions end, nothing is lost.
         self.process.stop(signal.SIGINT)
+
+    def hand_over(self) -> None:
+        self.process.stop(signal.SIGINT, HAND_OVER_SECONDS)
+
+    def line(self) -> str:
+        return installed_line()
+
+    def upgrade(self, line: str) -> None:
+        upgrade(self._place, line, self._initialise)
+        self.start()
+        analyze(self._place)
 
     def answers(self) -> bool:
         return answers(self._session)

@@ -15,12 +15,13 @@ from typing import Any
 import redis
 
 from guest_agent.contract.errors import GuestError, Refused, TryLater
-from guest_agent.datastores.driver import Account, Place, Schema
+from guest_agent.datastores.driver import HAND_OVER_SECONDS, Account, Place, Schema
 from guest_agent.datastores.redis import acl
 from guest_agent.datastores.redis.backups import RedisBackups
 from guest_agent.toolkit.configuration import ConfigurationFiles, properties_codec
 from guest_agent.toolkit.files import write_atomically
 from guest_agent.toolkit.processes import ServerProcess
+from guest_agent.toolkit.programs import line_of, program
 
 OWN_USER = "os_admin"
 ROOT = "default"
@@ -65,11 +66,21 @@ class Redis:
 
     def _start(self, *arguments: str) -> None:
         self._place.make_folders()
-        command = ["/usr/bin/redis-server", str(self.files.base), *arguments]
+        command = [program("redis-server"), str(self.files.base), *arguments]
         self.process.start_until(self.answers, command, self._place.server_user)
 
     def stop(self) -> None:
         self.process.stop()
+
+    def hand_over(self) -> None:
+        self.process.stop(deadline=HAND_OVER_SECONDS)
+
+    def line(self) -> str:
+        return line_of(program("redis-server"), 2)
+
+    def upgrade(self, line: str) -> None:
+        # A newer server reads what an older one wrote, and writes it anew in its own form.
+        self.start()
 
     def answers(self) -> bool:
         try:
@@ -94,10 +105,9 @@ class Redis:
         )
 
     def effective(self, names: list[str]) -> dict[str, str]:
-        if not names:
-            return {}
-        found: dict[str, str] = self._call("CONFIG GET", *names)
-        return {name: found[name] for name in names if name in found}
+        # Redis 6.2 takes one name at a time.
+        found = {name: self._call("CONFIG GET", name).get(name) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
 
     def apply_live(self, values: dict[str, str]) -> list[str]:
         applied = []

@@ -41,6 +41,8 @@ class Machine:
         self._enabled = self._root / "enabled-units"
         self._units: dict[str, subprocess.Popen[bytes]] = {}
         self._off = False
+        image = json.loads((folder / "guest.json").read_text())["image"]
+        self._path = json.loads((folder.parents[1] / "images.json").read_text()).get(image, "")
 
     def boot(self) -> None:
         # Whatever a guest's processes leave behind stays this one's, so that it ends with it.
@@ -109,7 +111,7 @@ class Machine:
             if process.poll() is None:
                 return
             print(f"{unit} ended with {process.returncode}; started again", flush=True)
-        self._units[unit] = subprocess.Popen(self._command(unit), env=_environment())
+        self._units[unit] = subprocess.Popen(self._command(unit), env=self._environment())
 
     def _command(self, unit: str) -> list[str]:
         for line in (UNITS / f"{unit}.service").read_text().splitlines():
@@ -117,6 +119,11 @@ class Machine:
                 program, *arguments = line.removeprefix("ExecStart=").split()
                 return [*PROGRAMS[program], *(str(self._inside(a)) for a in arguments)]
         raise SystemExit(f"the unit {unit} has no ExecStart")
+
+    def _environment(self) -> dict[str, str]:
+        """With the programs of the image, which has no root of its own, before the machine's."""
+        path = ":".join(filter(None, [self._path, "/usr/sbin:/usr/bin:/sbin:/bin"]))
+        return {"PATH": path, "LANG": "C.UTF-8", "PYTHONPATH": str(REPOSITORY)}
 
     def _power_button(self, _signal: int, _frame: object) -> None:
         self._off = True
@@ -132,11 +139,6 @@ class Machine:
         for child in psutil.Process().children():
             if child.pid not in ours and child.status() == psutil.STATUS_ZOMBIE:
                 os.waitpid(child.pid, os.WNOHANG)
-
-
-def _environment() -> dict[str, str]:
-    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-    return kept | {"PYTHONPATH": str(REPOSITORY)}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from executors.cloud.interface import Endpoint
 from executors.errors import Failed, Passing
 from executors.guest.client import SealedGuests
+from guest_agent.agent.keys import KeyRing
 from guest_agent.agent.service import Desk, Service
 from guest_agent.contract import messages
 from guest_agent.contract.errors import Refused
@@ -35,7 +36,9 @@ def endpoint(network: str) -> Iterator[Endpoint]:
     """An agent's service that echoes, with one method that fails."""
     methods = {"ping": lambda: "pong", "echo": lambda text: text, "refuse": refuse}
     address = network.replace("0/24", "9")
-    desk = Desk(INSTANCE, GUEST_KEY, methods, ReplayGuard(lambda: time.time() - 0.001))
+    keys = KeyRing(GUEST_KEY, "", lambda *_: None)
+    methods["rotate_key"] = keys.follow_with
+    desk = Desk(INSTANCE, keys, methods, ReplayGuard(lambda: time.time() - 0.001))
     service = Service((address, messages.PORT), desk)
     threading.Thread(target=service.serve_forever, args=(0.05,), daemon=True).start()
     yield Endpoint(INSTANCE, address, SALT)
@@ -108,7 +111,8 @@ def test_a_stale_or_future_message_is_not_answered(endpoint: Endpoint, seconds: 
 
 
 def test_what_was_sent_before_the_agent_began_is_not_answered() -> None:
-    desk = Desk(INSTANCE, GUEST_KEY, {"ping": lambda: "pong"}, ReplayGuard())
+    keys = KeyRing(GUEST_KEY, "", lambda *_: None)
+    desk = Desk(INSTANCE, keys, {"ping": lambda: "pong"}, ReplayGuard())
     old = sealed(request(sent_at=time.time() - 5))
     with pytest.raises(Exception, match="stale"):
         desk.answer(old)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
-from planners.observed import CloudState, Group
-from planners.passes.access import access
+from planners.case import Case
+from planners.observed import CloudState, FloatingAddress, Group
+from planners.passes.access import access, floating_address
 from planners.plan import Verb
 from planners.steps import AllowAccess, CreatePort, DeleteGroup
 from specs.problems import SpecProblems
-from tests.support.cases import METADATA, case, found, only, spec, summary
+from tests.support.cases import CLOUD, METADATA, case, found, only, spec, summary
 from tests.support.worlds import SimulatedWorld, desire
 
 
@@ -111,3 +114,31 @@ def test_what_is_no_network_is_told_where_it_stands(fields: str, told: str) -> N
         desire(document(fields))
     (problem,) = found.value.problems
     assert told in problem.headline() and ":5:" in problem.headline()
+
+
+def floating_world(declared: str | None, **address: Any) -> Case:
+    fields = {"floatingNetwork": declared} if declared else {}
+    there = [FloatingAddress(**({"id": "f", "name": "one", "port": "p"} | address))]
+    pieces = found()._replace(floating=there if address else [])
+    made = case(spec(access=fields), pieces)
+    cloud = msgspec.structs.replace(CLOUD, external_networks=["public"])
+    observed = msgspec.structs.replace(made.world.observed, cloud=cloud)
+    return replace(made, world=replace(made.world, observed=observed))
+
+
+def test_a_floating_address_comes_goes_and_follows_its_port() -> None:
+    there = {"network": "public", "address": "203.0.113.7"}
+    assert summary(floating_address(floating_world("public"))) == ["create floating address"]
+    assert summary(floating_address(floating_world("public", **there))) == []
+    assert summary(floating_address(floating_world(None, **there))) == [
+        "delete floating address 203.0.113.7"
+    ]
+    assert summary(floating_address(floating_world("public", **there, port="other"))) == [
+        "delete floating address 203.0.113.7",
+        "create floating address",
+    ]
+
+
+def test_a_network_that_is_not_there_stops_the_plan() -> None:
+    (told,) = summary(floating_address(floating_world("outer")))
+    assert told == 'obstacle: the cloud has no external network "outer"; it has public'

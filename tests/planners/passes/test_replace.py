@@ -36,3 +36,12 @@ def test_a_volume_alone_still_knows_whose_data_it_holds() -> None:
 def test_a_server_without_a_zone_yet_is_not_taken_for_one_elsewhere() -> None:
     building = found(server={"status": "BUILD", "zone": ""})
     assert replacements(case(spec(availabilityZone="az1"), building)) == []
+
+
+def test_placement_is_for_ever() -> None:
+    group = {"group": "pair", "policy": "affinity"}
+    wanted = case(spec(placement=group), found(placement="pair affinity"))
+    assert replacements(wanted) == []
+    for wished, marks in ((spec(placement=group), {}), (spec(), {"placement": "pair affinity"})):
+        (change,) = replacements(case(wished, found(**marks)))
+        assert change.field == "placement"
