@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from executors import backups, keys
-from executors.cloud.interface import Boot, Cloud, Endpoint, Identity, Machine
+from executors.cloud.interface import Boot, Cloud, Endpoint, Identity, machine_of
 from executors.errors import Failed, Passing
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
@@ -114,29 +114,24 @@ def delete_volume(step: steps.DeleteVolume, context: Context) -> None:
 
 @handles(steps.CreateServer)
 def create_server(step: steps.CreateServer, context: Context) -> None:
-    machine = Machine(
-        flavor=step.flavor,
-        image=step.image,
-        version=step.version,
-        zone=step.zone,
-        group=step.group,
-        policy=step.policy,
-        rotation=step.rotation,
-    )
     boot = _boot(step, keys.new_salt(), context)
-    context.cloud.create_server(_identity(step, context), machine, boot)
+    context.cloud.create_server(_identity(step, context), machine_of(step), boot)
 
 
 def _boot(step: steps.CreateServer | steps.UpgradeServer, salt: str, context: Context) -> Boot:
-    definition = context.definitions[step.datastore]
+    return boot_of(step.instance, context.definitions[step.datastore], salt, context.key)
+
+
+def boot_of(instance: str, definition: Definition, salt: str, key: ControlKey) -> Boot:
+    """What the guest of an instance is told."""
     return Boot(
         datastore=definition.name,
         package=definition.package,
         port=definition.port,
         server_user=definition.server_user,
         salt=salt,
-        key=context.key.guest_key(step.instance, salt),
-        secret=context.key.agent_password(step.instance),
+        key=key.guest_key(instance, salt),
+        secret=key.agent_password(instance),
     )
 
 
@@ -397,15 +392,8 @@ def _needs(datastore: str, context: Context) -> backups.Needs:
     return needs
 
 
-def _identity(
-    step: steps.AllowAccess
-    | steps.AssignFloating
-    | steps.CreatePort
-    | steps.CreateVolume
-    | steps.CreateServer,
-    context: Context,
-) -> Identity:
-    return Identity(step.project, step.name, step.instance, context.repository)
+def _identity(step: steps.OfInstance, context: Context) -> Identity:
+    return Identity(step.project, step.name, step.instance, context.repository, step.region)
 
 
 def _password(instance: str, name: str, host: str, source: SecretSource, context: Context) -> str:

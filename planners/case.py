@@ -10,7 +10,7 @@ from guest_agent.contract.report import Report
 from planners import observed as seen
 from planners.identity import instance_id
 from planners.observed import (
-    Flavor,
+    Catalogue,
     FloatingAddress,
     Group,
     Observed,
@@ -83,7 +83,6 @@ NOTHING = Found([], [], [])
 class World:
     """What all cases share."""
 
-    flavors: Mapping[str, Flavor]
     observed: Observed
     fingerprints: Fingerprints
     group_values: Mapping[Address, Mapping[str, str]]
@@ -105,8 +104,20 @@ class Case:
     @property
     def memory(self) -> int:
         """MiB of the wished flavor; 0 while the cloud does not list it."""
-        flavor = self.world.flavors.get(self.wanted.spec.flavor)
-        return flavor.ram if flavor else 0
+        wished = self.wanted.spec.flavor
+        return next((f.ram for f in self.catalogue.flavors if f.name == wished), 0)
+
+    @property
+    def region(self) -> str:
+        """The wished region; empty for the cloud's first."""
+        wished = self.wanted.spec.region or ""
+        return "" if wished == self.world.observed.cloud.region else wished
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the wished region offers; nothing where there is no such region."""
+        cloud = self.world.observed.cloud
+        return cloud.further_regions.get(self.region, Catalogue()) if self.region else cloud
 
     @property
     def configuration(self) -> Mapping[str, str]:

@@ -16,6 +16,8 @@ DATASTORE = "gitrove:datastore"
 VERSION = "gitrove:version"
 PLACEMENT = "gitrove:placement"
 KEY_ROTATION = "gitrove:key-rotation"
+REGION = "gitrove:region"
+"""Of what is not in the first region; two can share a service that lists what is in both."""
 PROTECTED = "gitrove:protected"
 FINAL_BACKUP = "gitrove:final-backup"
 DEFAULT_STORAGE = ""
@@ -26,93 +28,97 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     pass
 
 
+class _Piece(_Data, frozen=True, kw_only=True):
+    """What a cloud holds of one instance, by the cloud's id; ``region`` is empty in the first."""
+
+    id: str
+    name: str
+    region: str = ""
+    metadata: dict[str, str] = {}
+
+
 class Flavor(_Data, frozen=True, kw_only=True):
     name: str
     vcpus: int = 1
     ram: int = 512
     """MiB."""
+    disk: int = 0
+    """GiB, of its root."""
 
 
-class Server(_Data, frozen=True, kw_only=True):
+class Server(_Piece, frozen=True, kw_only=True):
     """``status`` is Nova's: ACTIVE, SHUTOFF, BUILD, ERROR; ``image`` is a name, where known."""
 
-    id: str
-    name: str
     status: str = "ACTIVE"
     flavor: str = ""
     image: str = ""
     zone: str = ""
     host: str = ""
     port: str = ""
-    metadata: dict[str, str] = {}
 
 
-class Volume(_Data, frozen=True, kw_only=True):
+class Volume(_Piece, frozen=True, kw_only=True):
     """``size`` in GiB; ``server`` is the id of the server it is attached to."""
 
-    id: str
-    name: str
     status: str = "available"
     size: int = 1
     type: str = ""
     zone: str = ""
     server: str = ""
-    metadata: dict[str, str] = {}
 
 
-class Port(_Data, frozen=True, kw_only=True):
+class Port(_Piece, frozen=True, kw_only=True):
     """``metadata`` stands for the tags of a port."""
 
-    id: str
-    name: str
     address: str = ""
     server: str = ""
-    metadata: dict[str, str] = {}
 
 
-class Group(_Data, frozen=True, kw_only=True):
+class Group(_Piece, frozen=True, kw_only=True):
     """A security group of one instance: which networks reach its TCP port ``database``.
 
     ``port`` is the id of the port that it guards; ``metadata`` stands for its tags.
     """
 
-    id: str
-    name: str
     cidrs: list[str] = []
     database: int = 0
     port: str = ""
-    metadata: dict[str, str] = {}
 
 
-class FloatingAddress(_Data, frozen=True, kw_only=True):
+class FloatingAddress(_Piece, frozen=True, kw_only=True):
     """An address of an external ``network`` (by name) that leads to the port with the id ``port``.
 
     ``metadata`` stands for its tags.
     """
 
-    id: str
-    name: str
     address: str = ""
     network: str = ""
     port: str = ""
-    metadata: dict[str, str] = {}
 
 
-class CloudState(_Data, frozen=True, kw_only=True):
-    """Everything that one cloud lists."""
+class Catalogue(_Data, frozen=True, kw_only=True):
+    """What a region offers, by name."""
+
+    flavors: list[Flavor] = []
+    volume_types: list[str] = []
+    zones: list[str] = []
+    images: dict[str, str] = {}
+    """A digest of each one's content and properties; empty where the cloud has none of its own."""
+    external_networks: list[str] = []
+    """Those that give floating addresses."""
+
+
+class CloudState(Catalogue, frozen=True, kw_only=True):
+    """Everything that one cloud lists; what it offers is that of its first region."""
 
     servers: list[Server] = []
     volumes: list[Volume] = []
     ports: list[Port] = []
     groups: list[Group] = []
     floating: list[FloatingAddress] = []
-    flavors: list[Flavor] = []
-    volume_types: list[str] = []
-    zones: list[str] = []
-    images: list[str] = []
-    """By name; empty where the cloud has none of its own."""
-    external_networks: list[str] = []
-    """Those that give floating addresses, by name."""
+    region: str = ""
+    """The name of the first region."""
+    further_regions: dict[str, Catalogue] = {}
     filters: bool = True
     """Whether the cloud keeps what no group allows from a port."""
 

@@ -38,6 +38,7 @@ from planners.passes.delete import delete
 from planners.passes.foreign import foreign, owner
 from planners.passes.keys import key_rotation
 from planners.passes.missing import incident
+from planners.passes.region import region
 from planners.passes.replace import replacements
 from planners.passes.resize import marks, resize
 from planners.passes.root import root
@@ -66,7 +67,6 @@ def make_plan(
     """
     found = _by_address(observed)
     world = World(
-        flavors={flavor.name: flavor for flavor in observed.cloud.flavors},
         observed=observed,
         fingerprints=fingerprints,
         group_values=desired.parameters,
@@ -199,6 +199,9 @@ def _declared(case: Case) -> Answer:
     if changes := replacements(case):
         yield from _replace(case, changes)
         return
+    if unfit := list(region(case)):
+        yield from unfit
+        return
     yield from resize(case)
     yield from access(case)
     yield from floating_address(case)
@@ -261,6 +264,7 @@ def _replace(case: Case, changes: list[Change]) -> Answer:
 
 
 def _fresh(case: Case) -> Answer:
+    yield from region(case)
     yield from resize(case)
     yield from access(case)
     yield from floating_address(case)

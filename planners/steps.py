@@ -63,7 +63,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", rename="
     instance: str
 
 
-class AllowAccess(Step, frozen=True, kw_only=True, tag=True):
+class OfInstance(Step, frozen=True, kw_only=True):
+    """A step that makes, or finds, a piece by whose it is; an empty *region* is the first."""
+
+    project: str
+    name: str
+    region: str = ""
+
+
+class AllowAccess(OfInstance, frozen=True, kw_only=True, tag=True):
     """Make the security group let *cidrs*, and nobody else, reach the TCP port *database*.
 
     It is made if it is missing, and guards the port if that is there.
@@ -71,8 +79,6 @@ class AllowAccess(Step, frozen=True, kw_only=True, tag=True):
 
     STAGE = Stage.GROUPS
     RULES = ("instance:update",)
-    project: str
-    name: str
     database: int
     cidrs: list[str]
 
@@ -83,13 +89,11 @@ class DeleteGroup(Step, frozen=True, kw_only=True, tag=True):
     group: str
 
 
-class AssignFloating(Step, frozen=True, kw_only=True, tag=True):
+class AssignFloating(OfInstance, frozen=True, kw_only=True, tag=True):
     """A floating address of the external *network* (by name) for the port."""
 
     STAGE = Stage.FLOATING
     RULES = ("instance:update",)
-    project: str
-    name: str
     network: str
 
 
@@ -101,28 +105,24 @@ class ReleaseFloating(Step, frozen=True, kw_only=True, tag=True):
     floating: str
 
 
-class CreatePort(Step, frozen=True, kw_only=True, tag=True):
+class CreatePort(OfInstance, frozen=True, kw_only=True, tag=True):
     """An empty *address* is one that the network chooses."""
 
     STAGE = Stage.FOUNDATION
     RULES = ("instance:create",)
-    project: str
-    name: str
     address: str = ""
 
 
-class CreateVolume(Step, frozen=True, kw_only=True, tag=True):
+class CreateVolume(OfInstance, frozen=True, kw_only=True, tag=True):
     STAGE = Stage.FOUNDATION
     RULES = ("instance:create",)
-    project: str
-    name: str
     size: int
     datastore: str
     volume_type: str = ""
     zone: str = ""
 
 
-class CreateServer(Step, frozen=True, kw_only=True, tag=True):
+class CreateServer(OfInstance, frozen=True, kw_only=True, tag=True):
     """Make the server around the port and the volume of the same instance.
 
     Servers with the same *group* stand in one server group, which has *policy*.
@@ -130,8 +130,6 @@ class CreateServer(Step, frozen=True, kw_only=True, tag=True):
 
     STAGE = Stage.SERVER
     RULES = ("instance:create",)
-    project: str
-    name: str
     flavor: str
     image: str
     datastore: str

@@ -85,13 +85,21 @@ class Workspace:
     @property
     def _openstack(self) -> Cloud:
         from executors.cloud import openstack
+        from executors.cloud.regions import Regions
 
         settings = self.cloud_settings
         if not settings.network:
             raise RevisionError(f"gitrove.yaml: clouds.{self.cloud_name}: network is missing")
         name = settings.cloud or self.cloud_name
-        setup = openstack.Setup(name, settings.network, settings.region, settings.security_groups)
-        return openstack.OpenStackCloud(setup)
+        first = settings.regions[0] if settings.regions else settings.region
+        groups = settings.security_groups
+
+        def cloud(region: str | None) -> Cloud:
+            setup = openstack.Setup(name, str(settings.network), region, groups)
+            return openstack.OpenStackCloud(setup)
+
+        further = {region: cloud(region) for region in settings.regions[1:]}
+        return Regions(cloud(first), further) if further else cloud(first)
 
     @cached_property
     def local_cloud(self) -> LocalCloud:

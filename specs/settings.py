@@ -42,6 +42,10 @@ class CloudSettings(Model):
         default=None, description="OpenStack: its name in clouds.yaml; default: the name here."
     )
     region: str | None = Field(default=None, description="OpenStack: default as in clouds.yaml.")
+    regions: list[str] = Field(
+        default_factory=list,
+        description="OpenStack: several, the first of which is that of what names none.",
+    )
     security_groups: list[str] = Field(
         default_factory=list, description="OpenStack: of every port, by name; default: Neutron's."
     )
@@ -63,6 +67,12 @@ class CloudSettings(Model):
     )
     volume_types: list[str] = Field(default_factory=lambda: ["standard", "fast"], min_length=1)
     zones: dict[str, ZoneSettings] = Field(default_factory=_zones, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> CloudSettings:
+        if self.region and self.regions:
+            raise ValueError("give region or regions, not both")
+        return self
 
 
 class StorageSettings(Model):

@@ -13,20 +13,23 @@ from typing import Protocol
 
 from planners import observed as seen
 from planners.observed import CloudState, Port, Server
+from planners.steps import CreateServer
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose piece it is."""
+    """Whose piece it is, and the region that it is in; empty: the cloud's first."""
 
     project: str
     name: str
     id: str
     repository: str = ""
+    region: str = ""
 
     def metadata(self) -> dict[str, str]:
         named = {seen.PROJECT: self.project, seen.NAME: self.name, seen.ID: self.id}
-        return named | ({seen.REPOSITORY: self.repository} if self.repository else {})
+        named |= {seen.REPOSITORY: self.repository} if self.repository else {}
+        return named | ({seen.REGION: self.region} if self.region else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ class Boot:
     salt: str
     key: str
     secret: str
+
+    def metadata(self) -> dict[str, str]:
+        return {seen.SALT: self.salt, seen.DATASTORE: self.datastore}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,18 @@ class Machine:
         placed = {seen.PLACEMENT: f"{self.group} {self.policy}"} if self.group else {}
         rotated = {seen.KEY_ROTATION: str(self.rotation)} if self.rotation != 1 else {}
         return {seen.VERSION: self.version} | placed | rotated
+
+
+def machine_of(step: CreateServer) -> Machine:
+    return Machine(
+        flavor=step.flavor,
+        image=step.image,
+        version=step.version,
+        zone=step.zone,
+        group=step.group,
+        policy=step.policy,
+        rotation=step.rotation,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class LocalCloud:
             flavors=list(self._setup.flavors.values()),
             volume_types=self._setup.volume_types,
             zones=list(self._setup.zones),
-            images=sorted(self._setup.images),
+            images=dict.fromkeys(self._setup.images, ""),
             filters=False,
         )
 
@@ -165,9 +165,7 @@ class LocalCloud:
                     zone=where,
                     host=self._host(where, identity.project, machine),
                     port=port.id,
-                    metadata=identity.metadata()
-                    | machine.metadata()
-                    | {seen.SALT: boot.salt, seen.DATASTORE: boot.datastore},
+                    metadata=identity.metadata() | machine.metadata() | boot.metadata(),
                 )
                 self._write_settings(server, port, volume, boot)
                 self._write("s", server)

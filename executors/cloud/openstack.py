@@ -92,10 +92,14 @@ class OpenStackCloud:
                 ports=ports,
                 groups=[pieces.group(group, told.result()) for group in groups.result()],
                 floating=[pieces.floating(each, networks) for each in floating.result()],
-                flavors=[Flavor(name=f.name, vcpus=f.vcpus, ram=f.ram) for f in flavors.result()],
+                flavors=[
+                    Flavor(name=f.name, vcpus=f.vcpus, ram=f.ram, disk=f.disk)
+                    for f in flavors.result()
+                ],
                 volume_types=sorted(kind.name for kind in types.result()),
                 zones=sorted(z.name for z in zones.result() if z.state["available"]),
-                images=sorted(set(images.values())),
+                images={i.name: pieces.image_digest(i) for i in listed.result() if i.name},
+                region=self._setup.region or "",
                 external_networks=sorted(networks.values()),
             )
         self._endpoints = {e.instance: e for e in endpoints(state.servers, state.ports)}
@@ -195,7 +199,6 @@ class OpenStackCloud:
         compute = self._api.compute
         port, volume = self._around(identity.id, pieces.name(identity))
         image = named(self._api.image.find_image, "image", machine.image)
-        own = {seen.SALT: boot.salt, seen.DATASTORE: boot.datastore}
         options: dict[str, Any] = {}
         if machine.zone:
             options["availability_zone"] = machine.zone
@@ -208,7 +211,7 @@ class OpenStackCloud:
             networks=[{"port": port.id}],
             config_drive=True,
             user_data=user_data(identity.id, pieces.address(port), volume.id, boot),
-            metadata=identity.metadata() | machine.metadata() | own,
+            metadata=identity.metadata() | machine.metadata() | boot.metadata(),
             block_device_mapping=[
                 {
                     "boot_index": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ def server(told: Any, ports: Mapping[str, str], images: Mapping[str, str]) -> Se
     image = (told.image or {}).get("id") or ""
     return Server(
         id=told.id,
+        region=told.metadata.get(seen.REGION, ""),
         name=told.metadata.get(seen.NAME, told.name),
         status=told.status,
         flavor=flavor(told),
@@ -47,6 +49,13 @@ def server(told: Any, ports: Mapping[str, str], images: Mapping[str, str]) -> Se
     )
 
 
+def image_digest(told: Any) -> str:
+    """Tells images apart by what is in them and what they ask of a host, not by their id."""
+    told_of = (told.hash_value or told.checksum, told.disk_format, told.container_format)
+    asked = (told.min_ram, told.min_disk, told.architecture, told.hw_disk_bus)
+    return hashlib.sha256(repr((told_of, asked)).encode()).hexdigest()[:16]
+
+
 def flavor(told: Any) -> str:
     return str(told.flavor.original_name or told.flavor.name or "")
 
@@ -54,6 +63,7 @@ def flavor(told: Any) -> str:
 def volume(told: Any) -> Volume:
     return Volume(
         id=told.id,
+        region=told.metadata.get(seen.REGION, ""),
         name=told.metadata.get(seen.NAME, told.name),
         status=told.status,
         size=told.size,
@@ -68,6 +78,7 @@ def port(told: Any) -> Port:
     metadata = tagged(told)
     return Port(
         id=told.id,
+        region=metadata.get(seen.REGION, ""),
         name=metadata.get(seen.NAME, told.name),
         address=address(told),
         server=told.device_id or "",
@@ -80,6 +91,7 @@ def group(told: Any, ports: Iterable[Any]) -> Group:
     opened = [opens(rule) for rule in ingress(told)]
     return Group(
         id=told.id,
+        region=metadata.get(seen.REGION, ""),
         name=metadata.get(seen.NAME, told.name),
         cidrs=sorted(cidr for cidr, _ in opened),
         # Rules for other TCP ports are not what was declared, whatever else there is.
@@ -109,6 +121,7 @@ def floating(told: Any, networks: Mapping[str, str]) -> FloatingAddress:
     metadata = tagged(told)
     return FloatingAddress(
         id=told.id,
+        region=metadata.get(seen.REGION, ""),
         name=metadata.get(seen.NAME, ""),
         address=told.floating_ip_address,
         network=networks.get(told.floating_network_id, ""),

@@ -104,6 +104,7 @@ class SimulatedCloud:
             self.state.groups[group] = Group(
                 id=group,
                 name=identity.name,
+                region=identity.region,
                 cidrs=sorted(cidrs),
                 database=database,
                 port=port if port in self.state.ports else "",
@@ -123,6 +124,7 @@ class SimulatedCloud:
             self.state.floating[floating] = FloatingAddress(
                 id=floating,
                 name=identity.name,
+                region=identity.region,
                 address=port.address.replace("127.", "10.", 1),
                 network=network,
                 port=port.id,
@@ -145,6 +147,7 @@ class SimulatedCloud:
                 self.state.ports[port] = Port(
                     id=port,
                     name=identity.name,
+                    region=identity.region,
                     address=address or given,
                     metadata=identity.metadata(),
                 )
@@ -165,6 +168,7 @@ class SimulatedCloud:
                 self.state.volumes[volume] = Volume(
                     id=volume,
                     name=identity.name,
+                    region=identity.region,
                     size=size,
                     type=kind or self._volume_types[0],
                     zone=zone or self._zones[0],
@@ -193,14 +197,11 @@ class SimulatedCloud:
                 return
             volume = self._find(self.state.volumes, f"volume-{identity.id}")
             port = self._find(self.state.ports, f"port-{identity.id}")
-            metadata = (
-                identity.metadata()
-                | machine.metadata()
-                | {seen.SALT: boot.salt, seen.DATASTORE: boot.datastore}
-            )
+            metadata = identity.metadata() | machine.metadata() | boot.metadata()
             self.state.servers[server] = Server(
                 id=server,
                 name=identity.name,
+                region=identity.region,
                 flavor=machine.flavor,
                 image=machine.image,
                 zone=machine.zone or self._zones[0],

@@ -17,7 +17,8 @@ from executors.errors import Failed
 SETTINGS = "/etc/gitrove/agent.json"
 UNIT = "gitrove-guest-agent"
 _STATE = Path("/var/lib/gitrove")
-_SERIAL = 20
+SERIAL = 20
+"""Characters of a volume's id that QEMU shows as the serial of its disk."""
 _MOST_BYTES = 65535
 """Nova's limit, counted after base64 (its ``user_data`` schema)."""
 
@@ -27,6 +28,15 @@ def user_data(instance: str, address: str, volume: str, boot: Boot) -> str:
 
     *volume* is the id of its data volume, which hypervisors show as the disk's serial.
     """
+    text = cloud_config(instance, address, volume[:SERIAL], boot)
+    encoded = base64.b64encode(text.encode()).decode()
+    if len(encoded) > _MOST_BYTES:
+        raise Failed(f"the user data has {len(encoded)} bytes; Nova takes {_MOST_BYTES}")
+    return encoded
+
+
+def cloud_config(instance: str, address: str, serial: str, boot: Boot) -> str:
+    """What cloud-init reads; *serial* is the data volume's."""
     settings = {
         "instance": instance,
         "datastore": boot.datastore,
@@ -35,7 +45,7 @@ def user_data(instance: str, address: str, volume: str, boot: Boot) -> str:
         "secret": boot.secret,
         "address": address,
         "database_port": boot.port,
-        "device": f"/dev/disk/by-id/virtio-{volume[:_SERIAL]}",
+        "device": f"/dev/disk/by-id/virtio-{serial}",
         "volume": str(_STATE / "data"),
         "local": str(_STATE / "local"),
         "server_user": boot.server_user,
@@ -52,8 +62,4 @@ def user_data(instance: str, address: str, volume: str, boot: Boot) -> str:
         "runcmd": [["systemctl", "enable", "--now", UNIT]],
     }
     # JSON is YAML, and needs no quoting of our own.
-    text = f"#cloud-config\n{json.dumps(config, indent=1)}\n"
-    encoded = base64.b64encode(text.encode()).decode()
-    if len(encoded) > _MOST_BYTES:
-        raise Failed(f"the user data has {len(encoded)} bytes; Nova takes {_MOST_BYTES}")
-    return encoded
+    return f"#cloud-config\n{json.dumps(config, indent=1)}\n"

@@ -35,6 +35,7 @@ def access(case: Case) -> Answer:
         instance=case.id,
         project=case.address.project,
         name=case.address.name,
+        region=case.region,
         database=case.offer.definition.port,
         cidrs=cidrs,
     )
@@ -58,14 +59,16 @@ def floating_address(case: Case) -> Answer:
             )
     if wished is None or fits:
         return
-    networks = case.world.observed.cloud.external_networks
+    networks = case.catalogue.external_networks
     if wished not in networks:
         has = f"it has {', '.join(networks)}" if networks else "it has none"
         text = f'the cloud has no external network "{wished}"; {has}'
         yield Obstacle(address=str(case.address), text=text)
         return
     project, name = case.address
-    step = AssignFloating(instance=case.id, project=project, name=name, network=wished)
+    step = AssignFloating(
+        instance=case.id, project=project, name=name, region=case.region, network=wished
+    )
     change = Change(field="floatingNetwork", after=wished)
     yield Draft("floating address", Verb.CREATE, step, "declared", changes=[change])
 

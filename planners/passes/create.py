@@ -25,7 +25,9 @@ def infrastructure(case: Case) -> Answer:
     zone = spec.availability_zone or ""
     if found.port is None:
         fixed = spec.access.address or ""
-        step = CreatePort(instance=case.id, project=project, name=name, address=fixed)
+        step = CreatePort(
+            instance=case.id, project=project, name=name, region=case.region, address=fixed
+        )
         fields = [Change(field="address", after=fixed)] if fixed else []
         yield Draft("port", verb, step, reason, changes=fields)
     if found.volume is None:
@@ -33,6 +35,7 @@ def infrastructure(case: Case) -> Answer:
             instance=case.id,
             project=project,
             name=name,
+            region=case.region,
             size=spec.volume.size,
             datastore=case.offer.definition.name,
             volume_type=spec.volume.type or "",
@@ -42,7 +45,7 @@ def infrastructure(case: Case) -> Answer:
         if spec.volume.type:
             changes.append(Change(field="type", after=spec.volume.type))
         yield Draft("volume", verb, volume, reason, changes=changes)
-    images = case.world.observed.cloud.images
+    images = case.catalogue.images
     if found.server is None and images and case.offer.image not in images:
         text = f'the cloud has no image "{case.offer.image}" for {case.offer.datastore}'
         yield Obstacle(address=str(case.address), text=f"{text} {case.offer.version}")
@@ -51,6 +54,7 @@ def infrastructure(case: Case) -> Answer:
             instance=case.id,
             project=project,
             name=name,
+            region=case.region,
             flavor=spec.flavor,
             image=case.offer.image,
             datastore=case.offer.definition.name,

@@ -19,13 +19,17 @@ def replacements(case: Case) -> list[Change]:
         if there != datastore:
             changes.append(Change(field="datastore.name", before=there, after=datastore))
             break
+    present = next((each.region for each in (volume, server) if each), case.region)
+    if present != case.region:
+        first = case.world.observed.cloud.region or "the first"
+        changes.append(Change(field="region", before=present or first, after=case.region or first))
     # A server that is being built has no zone yet.
-    after = spec.availability_zone
-    if server is not None and server.zone and after and server.zone != after:
-        changes.append(Change(field="availabilityZone", before=server.zone, after=after))
+    zone = spec.availability_zone
+    if server is not None and server.zone and zone and server.zone != zone:
+        changes.append(Change(field="availabilityZone", before=server.zone, after=zone))
     if server is not None and server.metadata.get(seen.PLACEMENT, "") != placement(case):
-        before = server.metadata.get(seen.PLACEMENT)
-        changes.append(Change(field="placement", before=before, after=placement(case) or None))
+        placed = server.metadata.get(seen.PLACEMENT)
+        changes.append(Change(field="placement", before=placed, after=placement(case) or None))
     if volume is not None and spec.volume.type and volume.type != spec.volume.type:
         changes.append(Change(field="volume.type", before=volume.type, after=spec.volume.type))
     return changes

@@ -12,12 +12,12 @@ def resize(case: Case) -> Answer:
     """Drafts for the flavor and the volume; a smaller volume is only noted."""
     spec, server, volume = case.wanted.spec, case.found.server, case.found.volume
     address = str(case.address)
-    if not case.memory and case.world.flavors:
-        choices = ", ".join(sorted(case.world.flavors))
+    if not case.memory and case.catalogue.flavors:
+        choices = ", ".join(sorted(each.name for each in case.catalogue.flavors))
         yield Obstacle(
             address=address, text=f'the cloud has no flavor "{spec.flavor}"; it has {choices}'
         )
-    types = case.world.observed.cloud.volume_types
+    types = case.catalogue.volume_types
     if spec.volume.type and types and spec.volume.type not in types:
         yield Obstacle(
             address=address,

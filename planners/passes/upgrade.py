@@ -29,7 +29,7 @@ def upgrade(case: Case) -> Answer:
         text = f"{case.offer.datastore} {case.offer.version} is not active; choose another version"
         yield Obstacle(address=address, text=text)
         return
-    images = case.world.observed.cloud.images
+    images = case.catalogue.images
     if images and case.offer.image not in images:
         text = f'the cloud has no image "{case.offer.image}" for {case.offer.datastore}'
         yield Obstacle(address=address, text=f"{text} {case.offer.version}")
@@ -83,5 +83,5 @@ def _version(case: Case) -> str:
     present = server.metadata.get(seen.VERSION, case.offer.version)
     if present != case.offer.version:
         return present if case.wanted.spec.datastore.version else ""
-    images = case.world.observed.cloud.images
+    images = case.catalogue.images
     return present if server.image in images and server.image != case.offer.image else ""

@@ -7,7 +7,7 @@ import gc
 import typer
 
 from reconciler.cli import apply as apply_command
-from reconciler.cli import backup, daemon, inspect, local, plan, repository, schedule
+from reconciler.cli import backup, daemon, export, inspect, local, plan, repository, schedule
 
 app = typer.Typer(
     name="gitrove",
@@ -28,6 +28,7 @@ app.command(rich_help_panel=_WRITE)(repository.datastores)
 app.command(rich_help_panel=_WRITE)(repository.parameters)
 app.command(rich_help_panel=_RUN)(plan.plan)
 app.command(rich_help_panel=_RUN)(plan.graph)
+app.command(rich_help_panel=_RUN)(export.export)
 app.command(rich_help_panel=_RUN)(apply_command.apply)
 app.command(rich_help_panel=_RUN)(apply_command.destroy)
 app.command(rich_help_panel=_LOOK)(inspect.status)

@@ -180,6 +180,9 @@ class InstanceSpec(Model):
     datastore: DatastoreRef
     flavor: str
     volume: Volume
+    region: str | None = Field(
+        default=None, description="One of the cloud's regions; default: its first."
+    )
     availability_zone: str | None = None
     placement: Placement | None = None
     configuration: Name | None = Field(default=None, description="A ConfigurationGroup's name.")

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import openstack
@@ -15,7 +16,16 @@ from openstack.connection import Connection
 from guest_agent.toolkit.processes import wait_until
 from tests.devcloud import layout as ports
 from tests.devcloud import services
-from tests.devcloud.layout import AUTH, COMPUTES, PASSWORD, PROJECTS, REGION, Layout, image_id
+from tests.devcloud.layout import (
+    AUTH,
+    COMPUTES,
+    PASSWORD,
+    PROJECTS,
+    REGION,
+    SECOND_REGION,
+    Layout,
+    image_id,
+)
 from tests.support.versions import IMAGES
 
 NETWORK = "127.77.0.0/16"
@@ -174,6 +184,7 @@ def _migrate_rest(layout: Layout) -> None:
 
 def _register(admin: Connection) -> None:
     identity: Any = admin.identity
+    identity.create_region(id=SECOND_REGION)
     roles = {role.name: role for role in identity.roles()}
     projects = {
         name: identity.create_project(name=name, domain_id="default")
@@ -187,11 +198,11 @@ def _register(admin: Connection) -> None:
             identity.assign_project_role_to_user(projects[project], user, roles[role])
     for kind, name, port, path in _CATALOGUE:
         service = identity.create_service(type=kind, name=name)
-        for interface in ("public", "internal", "admin"):
+        for region, interface in product((REGION, SECOND_REGION), ("public", "internal", "admin")):
             identity.create_endpoint(
                 service_id=service.id,
                 interface=interface,
-                region_id=REGION,
+                region_id=region,
                 url=f"http://127.0.0.1:{port}{path}",
             )
 

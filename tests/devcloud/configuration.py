@@ -18,6 +18,7 @@ from tests.devcloud.layout import (
     PROJECTS,
     RABBIT,
     REGION,
+    SECOND_REGION,
     SWIFT,
     SWIFT_STORES,
     Layout,
@@ -377,6 +378,7 @@ def _clouds(layout: Layout) -> None:
                 "user_domain_id": "default",
                 "project_domain_id": "default",
             },
+            "regions": [REGION, SECOND_REGION],
             "region_name": REGION,
             "identity_api_version": 3,
         }

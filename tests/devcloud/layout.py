@@ -12,6 +12,8 @@ ROOT = HERE.parents[1]
 SUPPORT = HERE / "support"
 PASSWORD = "devcloud"
 REGION = "RegionOne"
+SECOND_REGION = "RegionTwo"
+"""Another name in the catalogue for the same services."""
 PROJECTS = ("demo", "tests")
 """Each with a user of the same name; the second is left to the tests."""
 COMPUTES = ("compute1", "compute2")

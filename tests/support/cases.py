@@ -83,7 +83,6 @@ def case(
         record=record,
         id=ID,
         world=World(
-            flavors={flavor.name: flavor for flavor in CLOUD.flavors},
             observed=Observed(cloud=CLOUD),
             fingerprints=_Fingerprints(),
             group_values=desired.parameters,

@@ -23,7 +23,8 @@ def a_case(
 ) -> Case:
     wished = spec(datastore={"name": "mariadb"} | ({"version": version} if version else {}))
     made = case(wished, found({"image": image}, version=has), told or report())
-    cloud = msgspec.structs.replace(CLOUD, images=IMAGES if images is None else images)
+    names = IMAGES if images is None else images
+    cloud = msgspec.structs.replace(CLOUD, images=dict.fromkeys(names, "digest"))
     observed = msgspec.structs.replace(made.world.observed, cloud=cloud)
     return replace(made, world=replace(made.world, observed=observed))
 
