@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from executors import backups, keys
-from executors.cloud.interface import Boot, Cloud, Endpoint, Identity, machine_of
+from executors.cloud.interface import Boot, Cloud, Disk, Endpoint, Identity, machine_of
 from executors.errors import Failed, Passing
 from executors.guest.interface import Guests
 from executors.keys import ControlKey
@@ -98,8 +98,8 @@ def delete_port(step: steps.DeletePort, context: Context) -> None:
 
 @handles(steps.CreateVolume)
 def create_volume(step: steps.CreateVolume, context: Context) -> None:
-    identity = _identity(step, context)
-    context.cloud.create_volume(identity, step.size, step.volume_type, step.zone, step.datastore)
+    disk = Disk(step.size, step.datastore, step.volume_type, step.zone, step.kind)
+    context.cloud.create_volume(_identity(step, context), disk)
 
 
 @handles(steps.ExtendVolume)

@@ -23,6 +23,7 @@ from planners.plan import Change, Impact, Note, Obstacle, Verb
 from planners.steps import AnyStep, SecretSource
 from specs.desired import Address, Offer
 from specs.models import Instance
+from specs.models import instance as wishes
 from specs.models.secret import SecretRef
 
 
@@ -53,7 +54,11 @@ class Found(NamedTuple):
 
     @property
     def volume(self) -> Volume | None:
-        return self.volumes[0] if self.volumes else None
+        """The one with the data."""
+        return self.volume_of(seen.DATA)
+
+    def volume_of(self, kind: str) -> Volume | None:
+        return next((each for each in self.volumes if each.kind == kind), None)
 
     @property
     def port(self) -> Port | None:
@@ -95,6 +100,8 @@ class Case:
     address: Address
     wanted: Instance
     offer: Offer
+    volumes: Mapping[str, wishes.Volume]
+    """The wished ones by kind, in the order in which they are mounted."""
     found: Found
     report: Report | None
     record: Record

@@ -18,6 +18,8 @@ PLACEMENT = "gitrove:placement"
 KEY_ROTATION = "gitrove:key-rotation"
 REGION = "gitrove:region"
 """Of what is not in the first region; two can share a service that lists what is in both."""
+VOLUME_KIND = "gitrove:volume-kind"
+DATA = "data"
 PROTECTED = "gitrove:protected"
 FINAL_BACKUP = "gitrove:final-backup"
 DEFAULT_STORAGE = ""
@@ -58,10 +60,14 @@ class Server(_Piece, frozen=True, kw_only=True):
 
 
 class Volume(_Piece, frozen=True, kw_only=True):
-    """``size`` in GiB; ``server`` is the id of the server it is attached to."""
+    """``size`` in GiB; ``server`` is the id of the server it is attached to.
+
+    ``kind`` is what is on it: data, or what a datastore keeps apart from it.
+    """
 
     status: str = "available"
     size: int = 1
+    kind: str = DATA
     type: str = ""
     zone: str = ""
     server: str = ""

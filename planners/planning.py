@@ -176,6 +176,7 @@ def _answers(
         address=address,
         wanted=wanted,
         offer=desired.offers[address],
+        volumes=desired.volumes[address],
         found=found,
         report=world.observed.guests.get(found.id) if found.server else None,
         record=record,
@@ -344,9 +345,9 @@ def _backups(observed: Observed, actions: Iterable[Action]) -> dict[str, int]:
 
 
 def _volume_size(address: Address, desired: Desired, found: dict[Address, Found]) -> int:
-    volume = found[address].volume if address in found else None
-    wanted = desired.instances.get(address)
-    return max(volume.size if volume else 0, wanted.spec.volume.size if wanted else 0)
+    there = {v.kind: v.size for v in found[address].volumes} if address in found else {}
+    wanted = {kind: v.size for kind, v in desired.volumes.get(address, {}).items()}
+    return sum(max(there.get(kind, 0), wanted.get(kind, 0)) for kind in {*there, *wanted})
 
 
 def reports_by_address(observed: Observed) -> Iterator[tuple[Address, Found, Report | None]]:

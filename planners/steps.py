@@ -120,6 +120,7 @@ class CreateVolume(OfInstance, frozen=True, kw_only=True, tag=True):
     datastore: str
     volume_type: str = ""
     zone: str = ""
+    kind: str = "data"
 
 
 class CreateServer(OfInstance, frozen=True, kw_only=True, tag=True):
@@ -135,6 +136,8 @@ class CreateServer(OfInstance, frozen=True, kw_only=True, tag=True):
     datastore: str
     version: str
     rotation: int
+    kinds: list[str]
+    """Of the volumes, in the order in which they are mounted."""
     zone: str = ""
     group: str = ""
     policy: str = ""

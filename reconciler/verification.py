@@ -68,14 +68,17 @@ def _with_throw_away(
     """The address of a new instance made from *backup*, and what is desired with it."""
     desired, revision = workspace.desired, workspace.revision
     source = desired.instances.get(Address(backup.project, backup.instance_name))
+    volumes = desired.volumes.get(Address(backup.project, backup.instance_name))
     size = 1 + 3 * backup.raw_bytes // _GIB
-    version = source.spec.datastore.version if source else None
     name = source.spec.datastore.name if source else backup.datastore
+    versions = workspace.definitions[backup.datastore].versions
+    # Only the version that took it restores it, whatever the instance is by now.
+    version = next((v for v in versions if f"{backup.version}.".startswith(f"{v}.")), None)
     flavors = sorted(workspace.cloud.observe().flavors, key=lambda each: -each.ram)
     spec = {
         "datastore": {"name": name} | ({"version": version} if version else {}),
         "flavor": flavor or (source.spec.flavor if source else flavors[0].name),
-        "volume": {"size": max(size, source.spec.volume.size if source else 1)},
+        "volume": {"size": max(size, volumes["data"].size if volumes else 1)},
         "restoreFrom": {"backup": backup.name},
     }
     address = Address(backup.project, f"verify-{backup.id[:8]}")

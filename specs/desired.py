@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from specs.definitions import Definition
-from specs.models import Backup, BackupSchedule, ConfigurationGroup, Datastore, Instance, Quota
+from specs.models import (
+    Backup,
+    BackupSchedule,
+    ConfigurationGroup,
+    Datastore,
+    Instance,
+    Quota,
+    VolumeLayout,
+)
+from specs.models.instance import Volume
 from specs.problems import Problem
 
 
@@ -50,8 +59,9 @@ class Offer:
 class Desired:
     """Everything that one revision declares, resolved and checked.
 
-    ``offers`` has the datastore version of every instance, ``parameters`` the
-    canonical values of every configuration group.
+    ``offers`` has the datastore version of every instance, ``volumes`` its volumes by
+    kind in the order in which they are mounted, ``parameters`` the canonical values of
+    every configuration group.
     """
 
     revision: str = ""
@@ -59,13 +69,16 @@ class Desired:
     groups: dict[Address, ConfigurationGroup] = field(default_factory=dict)
     datastores: dict[str, Datastore] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
+    layouts: dict[Address, VolumeLayout] = field(default_factory=dict)
     backups: dict[Address, Backup] = field(default_factory=dict)
     schedules: dict[Address, BackupSchedule] = field(default_factory=dict)
     offers: dict[Address, Offer] = field(default_factory=dict)
+    volumes: dict[Address, dict[str, Volume]] = field(default_factory=dict)
     parameters: dict[Address, dict[str, str]] = field(default_factory=dict)
     origins: dict[tuple[str, Address], Origin] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         documents = len(self.instances) + len(self.groups) + len(self.datastores)
-        return documents + len(self.quotas) + len(self.backups) + len(self.schedules)
+        documents += len(self.quotas) + len(self.backups) + len(self.schedules)
+        return documents + len(self.layouts)

@@ -20,6 +20,7 @@ from specs.models import (
     Document,
     Instance,
     Quota,
+    VolumeLayout,
 )
 from specs.models.document import API_VERSION
 from specs.problems import ERROR, Problem, SpecProblems, suggestion
@@ -145,6 +146,7 @@ def _collect(
         Quota: desired.quotas,
         Backup: desired.backups,
         BackupSchedule: desired.schedules,
+        VolumeLayout: desired.layouts,
     }
     findings = []
     for each in located:

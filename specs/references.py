@@ -11,15 +11,15 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from specs import layouts
 from specs.definitions import Definition, Definitions, default_version
 from specs.desired import Address, Desired, Offer, Origin
+from specs.layouts import Path
 from specs.models import Backup, BackupSchedule, ConfigurationGroup, Datastore, Instance
 from specs.models.datastore import Version
-from specs.models.instance import DatastoreRef, Grant, User
+from specs.models.instance import DatastoreRef, Grant, User, Volume
 from specs.parameters import BadValue
 from specs.problems import ERROR, WARNING, suggestion
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ def resolve(
     """*desired* with offers and canonical parameters, and everything that does not fit."""
     findings: list[Finding] = []
     offers: dict[Address, Offer] = {}
+    volumes: dict[Address, dict[str, Volume]] = {}
     parameters: dict[Address, dict[str, str]] = {}
     for name, datastore in desired.datastores.items():
         origin = desired.origins["Datastore", Address("", name)]
@@ -61,6 +62,7 @@ def resolve(
             findings.append(Finding(origin, refusal.path, refusal.message))
             continue
         offers[address] = offer
+        volumes[address] = layouts.volumes_of(instance, address, offer.definition, desired)
         for path, message in _check_instance(instance, address, offer, desired):
             findings.append(Finding(origin, path, message))
         if not offer.active or offer.deprecated:
@@ -74,7 +76,8 @@ def resolve(
     for address, schedule in desired.schedules.items():
         findings += _check_schedule(schedule, address, offers, desired)
         findings += _check_storage(schedule, desired.origins["BackupSchedule", address], storages)
-    return replace(desired, offers=offers, parameters=parameters), findings
+    resolved = replace(desired, offers=offers, volumes=volumes, parameters=parameters)
+    return resolved, findings
 
 
 def _check_schedule(
@@ -222,7 +225,8 @@ def _check_instance(
     instance: Instance, address: Address, offer: Offer, desired: Desired
 ) -> Iterator[tuple[Path, str]]:
     spec = instance.spec
-    yield from _check_sizes(instance, offer, desired)
+    yield from layouts.check(instance, address, offer.definition, desired)
+    yield from _check_sizes(instance, address, offer, desired)
     if spec.configuration:
         group = desired.groups.get(Address(address.project, spec.configuration))
         if group is None:
@@ -263,23 +267,29 @@ def _check_placement(desired: Desired) -> Iterator[Finding]:
             yield Finding(origin, ("spec", "placement"), text)
 
 
-def _check_sizes(instance: Instance, offer: Offer, desired: Desired) -> Iterator[tuple[Path, str]]:
+def _check_sizes(
+    instance: Instance, address: Address, offer: Offer, desired: Desired
+) -> Iterator[tuple[Path, str]]:
     registered = desired.datastores.get(offer.datastore)
     if registered is None:
         return
     version = next(v for v in registered.spec.versions if v.name == offer.version)
-    flavor, volume_type = instance.spec.flavor, instance.spec.volume.type
+    flavor = instance.spec.flavor
     called = f"{offer.datastore} {offer.version}"
     if version.flavors and flavor not in version.flavors:
         hint = suggestion(flavor, version.flavors)
         yield ("spec", "flavor"), f'the flavor "{flavor}" is not allowed for {called}{hint}'
-    if version.volume_types and volume_type is None:
-        choices = ", ".join(version.volume_types)
-        yield ("spec", "volume"), f"{called} needs a volume type; allowed are {choices}"
-    elif version.volume_types and volume_type not in version.volume_types:
-        hint = suggestion(str(volume_type), version.volume_types)
-        text = f'the volume type "{volume_type}" is not allowed for {called}{hint}'
-        yield ("spec", "volume", "type"), text
+    if not version.volume_types:
+        return
+    where: Path = ("spec", "volume") if instance.spec.volume else ("spec", "volumeLayout")
+    for kind, volume in layouts.volumes_of(instance, address, offer.definition, desired).items():
+        if volume.type is None:
+            choices = ", ".join(version.volume_types)
+            yield where, f"{called} needs a volume type for {kind}; allowed are {choices}"
+        elif volume.type not in version.volume_types:
+            hint = suggestion(volume.type, version.volume_types)
+            text = f'the volume type "{volume.type}" is not allowed for {called}{hint}'
+            yield (*where, "type") if instance.spec.volume else where, text
 
 
 def _check_databases(instance: Instance, definition: Definition) -> Iterator[tuple[Path, str]]:

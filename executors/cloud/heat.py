@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from executors.cloud import openstack_pieces as pieces
-from executors.cloud.interface import Boot, Identity, machine_of
+from executors.cloud.interface import Boot, Disk, Identity, machine_of
 from executors.cloud.user_data import SERIAL, cloud_config
 from planners import observed as seen
 from planners.steps import (
@@ -63,7 +63,7 @@ def template(wanted: Iterable[Step], stack: Stack) -> tuple[dict[str, Any], dict
             case CreatePort():
                 resources[f"{step.name}_port"] = _port(step, stack)
             case CreateVolume():
-                resources[f"{step.name}_volume"] = _volume(step, stack)
+                resources[_volume_title(step.name, step.kind)] = _volume(step, stack)
             case AssignFloating():
                 resources[f"{step.name}_floating"] = _floating(step)
             case CreateServer():
@@ -136,10 +136,11 @@ def _floating(step: AssignFloating) -> dict[str, Any]:
 
 def _volume(step: CreateVolume, stack: Stack) -> dict[str, Any]:
     identity = stack.identity(step)
+    disk = Disk(step.size, step.datastore, kind=step.kind)
     properties: dict[str, Any] = {
-        "name": pieces.name(identity),
+        "name": pieces.volume_name(pieces.name(identity), step.kind),
         "size": step.size,
-        "metadata": identity.metadata() | {seen.DATASTORE: step.datastore},
+        "metadata": identity.metadata() | disk.metadata(),
     }
     if step.volume_type:
         properties["volume_type"] = step.volume_type
@@ -154,9 +155,11 @@ def _server_group(step: CreateServer, stack: Stack) -> dict[str, Any]:
 
 
 def _server(step: CreateServer, boot: Boot, stack: Stack) -> dict[str, Any]:
-    port, volume = f"{step.name}_port", f"{step.name}_volume"
-    identity = stack.identity(step)
-    told = cloud_config(step.instance, _ADDRESS, _VOLUME, replace(boot, key=_KEY, secret=_SECRET))
+    port, identity = f"{step.name}_port", stack.identity(step)
+    volumes = {kind: _volume_title(step.name, kind) for kind in step.kinds}
+    marks = {kind: f"{_VOLUME}_{kind}_" for kind in volumes}
+    hidden = replace(boot, key=_KEY, secret=_SECRET)
+    told = cloud_config(step.instance, _ADDRESS, marks, hidden)
     properties: dict[str, Any] = {
         "name": pieces.name(identity),
         "flavor": step.flavor,
@@ -169,7 +172,7 @@ def _server(step: CreateServer, boot: Boot, stack: Stack) -> dict[str, Any]:
                 "template": told,
                 "params": {
                     _ADDRESS: {"get_attr": [port, "fixed_ips", 0, "ip_address"]},
-                    _VOLUME: _serial(volume),
+                    **{marks[kind]: _serial(title) for kind, title in volumes.items()},
                     _KEY: {"get_param": f"{step.name}_key"},
                     _SECRET: {"get_param": f"{step.name}_secret"},
                 },
@@ -182,6 +185,7 @@ def _server(step: CreateServer, boot: Boot, stack: Stack) -> dict[str, Any]:
                 "volume_id": {"get_resource": volume},
                 "delete_on_termination": False,
             }
+            for volume in volumes.values()
         ],
     }
     if step.zone:
@@ -189,6 +193,10 @@ def _server(step: CreateServer, boot: Boot, stack: Stack) -> dict[str, Any]:
     if step.group:
         properties["scheduler_hints"] = {"group": {"get_resource": f"group_{step.group}"}}
     return _resource("OS::Nova::Server", properties)
+
+
+def _volume_title(name: str, kind: str) -> str:
+    return f"{name}_volume" if kind == seen.DATA else f"{name}_volume_{kind}"
 
 
 def _serial(volume: str) -> dict[str, Any]:

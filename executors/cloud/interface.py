@@ -52,6 +52,21 @@ class Boot:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """What a new volume is: GiB, type and zone by the cloud's names, whose data, of which kind."""
+
+    size: int
+    datastore: str
+    type: str = ""
+    zone: str = ""
+    kind: str = seen.DATA
+
+    def metadata(self) -> dict[str, str]:
+        kind = {seen.VOLUME_KIND: self.kind} if self.kind != seen.DATA else {}
+        return {seen.DATASTORE: self.datastore} | kind
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What a new server is: flavor, image and zone by the cloud's names, version and placement.
 
@@ -67,6 +82,8 @@ class Machine:
     policy: str = ""
     rotation: int = 1
     """Of the guest's key."""
+    kinds: tuple[str, ...] = (seen.DATA,)
+    """Of its volumes, in the order in which they are mounted."""
 
     def metadata(self) -> dict[str, str]:
         placed = {seen.PLACEMENT: f"{self.group} {self.policy}"} if self.group else {}
@@ -83,6 +100,7 @@ def machine_of(step: CreateServer) -> Machine:
         group=step.group,
         policy=step.policy,
         rotation=step.rotation,
+        kinds=tuple(step.kinds),
     )
 
 
@@ -136,16 +154,14 @@ class Cloud(Protocol):
 
     def delete_port(self, port: str) -> None: ...
 
-    def create_volume(
-        self, identity: Identity, size: int, kind: str, zone: str, datastore: str
-    ) -> None: ...
+    def create_volume(self, identity: Identity, disk: Disk) -> None: ...
 
     def extend_volume(self, volume: str, size: int) -> None: ...
 
     def delete_volume(self, volume: str) -> None: ...
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
-        """Make the server on the identity's port with its volume attached, and start it."""
+        """Make the server on the identity's port with its volumes attached, and start it."""
 
     def rebuild_server(self, server: str, image: str, boot: Boot) -> None:
         """Make it anew from *image*, unless it is; port, volume and metadata stay."""

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import msgspec
 
-from executors.cloud.interface import Boot, Endpoint, Identity, Machine
+from executors.cloud.interface import Boot, Disk, Endpoint, Identity, Machine
 from executors.errors import Failed
 from guest_agent.toolkit.files import make_folder, write_atomically
 from guest_agent.toolkit.processes import ServerProcess
@@ -115,21 +115,20 @@ class LocalCloud:
     def delete_port(self, port: str) -> None:
         self._remove("p", port)
 
-    def create_volume(
-        self, identity: Identity, size: int, kind: str, zone: str, datastore: str
-    ) -> None:
-        kind = kind or self._setup.volume_types[0]
+    def create_volume(self, identity: Identity, disk: Disk) -> None:
+        kind = disk.type or self._setup.volume_types[0]
         if kind not in self._setup.volume_types:
             raise Failed(f'there is no volume type "{kind}"')
-        identifier = _short(identity.id)
+        identifier = _volume_id(identity.id, disk.kind)
         if self._read("v", identifier, Volume) is None:
             volume = Volume(
                 id=identifier,
                 name=identity.name,
-                size=size,
+                size=disk.size,
+                kind=disk.kind,
                 type=kind,
-                zone=self._zone(zone),
-                metadata=identity.metadata() | {seen.DATASTORE: datastore},
+                zone=self._zone(disk.zone),
+                metadata=identity.metadata() | disk.metadata(),
             )
             make_folder(self._place("v", identifier) / "mount", 0o711)
             self._write("v", volume)
@@ -152,7 +151,8 @@ class LocalCloud:
             _refuse_unless_passable(self._setup.state, boot.server_user)
         identifier = _short(identity.id)
         port = self._existing("p", identifier, Port)
-        volume = self._existing("v", identifier, Volume)
+        ids = [_volume_id(identity.id, kind) for kind in machine.kinds]
+        volumes = [self._existing("v", each, Volume) for each in ids]
         with self._locked():
             server = self._read("s", identifier, Server)
             if server is None:
@@ -167,9 +167,10 @@ class LocalCloud:
                     port=port.id,
                     metadata=identity.metadata() | machine.metadata() | boot.metadata(),
                 )
-                self._write_settings(server, port, volume, boot)
+                self._write_settings(server, port, volumes, boot)
                 self._write("s", server)
-        self._write("v", msgspec.structs.replace(volume, server=identifier, status="in-use"))
+        for volume in volumes:
+            self._write("v", msgspec.structs.replace(volume, server=identifier, status="in-use"))
         self._write("p", msgspec.structs.replace(port, server=identifier))
         self.start_server(identifier)
 
@@ -184,9 +185,8 @@ class LocalCloud:
         there = self._existing("s", server, Server)
         if there.image != image:
             port = self._existing("p", there.port, Port)
-            volume = self._existing("v", server, Volume)
             self.stop_server(server)
-            self._write_settings(there, port, volume, boot)
+            self._write_settings(there, port, self._attached(server), boot)
             shutil.rmtree(self._place("s", server) / "local", ignore_errors=True)
             self._write("s", msgspec.structs.replace(there, image=image))
         self.start_server(server)
@@ -220,8 +220,7 @@ class LocalCloud:
         if self._read("s", server, Server) is None:
             return
         self.stop_server(server)
-        volume = self._read("v", server, Volume)
-        if volume is not None:
+        for volume in self._attached(server):
             self._write("v", msgspec.structs.replace(volume, server="", status="available"))
         port = self._read("p", server, Port)
         if port is not None:
@@ -241,8 +240,14 @@ class LocalCloud:
         place = self._place("s", server) / "local"
         return ServerProcess(place / "database.process", place / "database.log")
 
-    def _write_settings(self, server: Server, port: Port, volume: Volume, boot: Boot) -> None:
+    def _attached(self, server: str) -> list[Volume]:
+        return [volume for volume in self._all("v", Volume) if volume.server == server]
+
+    def _write_settings(
+        self, server: Server, port: Port, volumes: Sequence[Volume], boot: Boot
+    ) -> None:
         place = make_folder(self._place("s", server.id), 0o711)
+        mounts = {each.kind: str(self._place("v", each.id) / "mount") for each in volumes}
         settings = {
             "instance": server.metadata[seen.ID],
             "datastore": boot.datastore,
@@ -251,7 +256,8 @@ class LocalCloud:
             "secret": boot.secret,
             "address": port.address,
             "database_port": boot.port,
-            "volume": str(self._place("v", volume.id) / "mount"),
+            "volume": mounts.pop(seen.DATA),
+            "devices": mounts,
             "local": str(place / "local"),
             "server_user": boot.server_user,
         }
@@ -341,7 +347,7 @@ class LocalCloud:
         if not place.exists():
             return
         for entry in place.iterdir():
-            if entry.is_dir():
+            if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.name != "piece.json":
                 entry.unlink(missing_ok=True)
@@ -366,6 +372,10 @@ def _refuse_unless_passable(folder: Path, user: str) -> None:
                 f"the user {user}, who runs the database server, may not pass through {each}; "
                 f"run: chmod o+x {each}, or set GITROVE_HOME to another folder"
             )
+
+
+def _volume_id(instance: str, kind: str) -> str:
+    return _short(instance) if kind == seen.DATA else f"{_short(instance)}-{kind}"
 
 
 def _short(instance: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from openstack import exceptions
 
 from executors.cloud import openstack_pieces as pieces
-from executors.cloud.interface import Boot, Endpoint, Identity, Machine, endpoints
+from executors.cloud.interface import Boot, Disk, Endpoint, Identity, Machine, endpoints
 from executors.cloud.openstack_network import Network
 from executors.cloud.user_data import user_data
 from executors.errors import Failed
@@ -130,18 +130,19 @@ class OpenStackCloud:
     def delete_port(self, port: str) -> None:
         self._network.delete_port(port)
 
-    def create_volume(
-        self, identity: Identity, size: int, kind: str, zone: str, datastore: str
-    ) -> None:
+    def create_volume(self, identity: Identity, disk: Disk) -> None:
         with errors("create the volume"):
-            volume = self._volume_of(identity.id, pieces.name(identity))
+            name = pieces.volume_name(pieces.name(identity), disk.kind)
+            volume = self._volume_of(identity.id, name)
             if volume is None:
+                options = {"volume_type": disk.type} if disk.type else {}
+                if disk.zone in self._volume_zones:
+                    options["availability_zone"] = disk.zone
                 volume = self._api.block_storage.create_volume(
-                    name=pieces.name(identity),
-                    size=size,
-                    metadata=identity.metadata() | {seen.DATASTORE: datastore},
-                    **({"volume_type": kind} if kind else {}),
-                    **({"availability_zone": zone} if zone in self._volume_zones else {}),
+                    name=name,
+                    size=disk.size,
+                    metadata=identity.metadata() | disk.metadata(),
+                    **options,
                 )
             self._wait_for_volume(volume.id, "available", "in-use")
 
@@ -197,7 +198,7 @@ class OpenStackCloud:
 
     def _begin_server(self, identity: Identity, machine: Machine, boot: Boot) -> Any:
         compute = self._api.compute
-        port, volume = self._around(identity.id, pieces.name(identity))
+        port, volumes = self._around(identity.id, pieces.name(identity), machine.kinds)
         image = named(self._api.image.find_image, "image", machine.image)
         options: dict[str, Any] = {}
         if machine.zone:
@@ -210,7 +211,7 @@ class OpenStackCloud:
             image_id=image.id,
             networks=[{"port": port.id}],
             config_drive=True,
-            user_data=user_data(identity.id, pieces.address(port), volume.id, boot),
+            user_data=user_data(identity.id, pieces.address(port), volumes, boot),
             metadata=identity.metadata() | machine.metadata() | boot.metadata(),
             block_device_mapping=[
                 {
@@ -220,13 +221,16 @@ class OpenStackCloud:
                     "destination_type": "local",
                     "delete_on_termination": True,
                 },
-                {
-                    "boot_index": -1,
-                    "uuid": volume.id,
-                    "source_type": "volume",
-                    "destination_type": "volume",
-                    "delete_on_termination": False,
-                },
+                *(
+                    {
+                        "boot_index": -1,
+                        "uuid": volume,
+                        "source_type": "volume",
+                        "destination_type": "volume",
+                        "delete_on_termination": False,
+                    }
+                    for volume in volumes.values()
+                ),
             ],
             **options,
         )
@@ -239,8 +243,10 @@ class OpenStackCloud:
             if there.image.id != wanted:
                 # The guest's key may be another than the one of its first boot.
                 instance = there.metadata[seen.ID]
-                port, volume = self._around(instance, there.name)
-                told = user_data(instance, pieces.address(port), volume.id, boot)
+                attached = [each["id"] for each in there.attached_volumes]
+                kinds = [self._kind_of(volume) for volume in attached]
+                port, volumes = self._around(instance, there.name, kinds)
+                told = user_data(instance, pieces.address(port), volumes, boot)
                 compute.rebuild_server(server, image=wanted, user_data=told)
             self._wait(
                 lambda: compute.get_server(server),
@@ -323,12 +329,19 @@ class OpenStackCloud:
         for volume in server.attached_volumes:
             self._wait_for_volume(volume["id"], "available")
 
-    def _around(self, instance: str, name: str) -> tuple[Any, Any]:
-        """The port and the volume that a server is made around. Raises Failed."""
-        port, volume = self._network.port_of(instance), self._volume_of(instance, name)
-        if port is None or volume is None:
-            raise Failed(f"the {'volume' if port else 'port'} of {name} is missing")
-        return port, volume
+    def _around(self, instance: str, name: str, kinds: Iterable[str]) -> tuple[Any, dict[str, str]]:
+        """The port and the volumes' ids by kind, which a server is made around. Raises Failed."""
+        port = self._network.port_of(instance)
+        found = {kind: self._volume_of(instance, pieces.volume_name(name, kind)) for kind in kinds}
+        missing = ["port"] * (port is None)
+        missing += [f"volume {kind}" for kind, volume in found.items() if volume is None]
+        if missing:
+            raise Failed(f"the {' and the '.join(missing)} of {name} is missing")
+        return port, {kind: str(volume.id) for kind, volume in found.items()}
+
+    def _kind_of(self, volume: str) -> str:
+        metadata = self._api.block_storage.get_volume(volume).metadata
+        return str(metadata.get(seen.VOLUME_KIND, seen.DATA))
 
     def _server_group(self, identity: Identity, machine: Machine) -> str:
         """The id of the server group, which is made for its first server."""

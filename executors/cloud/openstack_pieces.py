@@ -26,6 +26,10 @@ def tags(identity: Identity) -> list[str]:
     return [TAG, *(f"{key}={value}" for key, value in identity.metadata().items())]
 
 
+def volume_name(server: str, kind: str) -> str:
+    return server if kind == seen.DATA else f"{server}-{kind}"
+
+
 def server_group(metadata: Mapping[str, str], group: str) -> str:
     """The name of a server group of the project that *metadata* names."""
     owner = (metadata.get(seen.REPOSITORY, ""), metadata[seen.PROJECT])
@@ -67,6 +71,7 @@ def volume(told: Any) -> Volume:
         name=told.metadata.get(seen.NAME, told.name),
         status=told.status,
         size=told.size,
+        kind=told.metadata.get(seen.VOLUME_KIND, seen.DATA),
         type=told.volume_type or "",
         zone=told.availability_zone or "",
         server=told.attachments[0]["server_id"] if told.attachments else "",

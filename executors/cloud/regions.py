@@ -8,7 +8,7 @@ from operator import methodcaller
 
 import msgspec
 
-from executors.cloud.interface import Boot, Cloud, Endpoint, Identity, Machine
+from executors.cloud.interface import Boot, Cloud, Disk, Endpoint, Identity, Machine
 from planners.observed import Catalogue, CloudState
 
 _PIECES = ("servers", "volumes", "ports", "groups", "floating")
@@ -68,10 +68,8 @@ class Regions:
     def delete_port(self, port: str) -> None:
         self._holding(port).delete_port(port)
 
-    def create_volume(
-        self, identity: Identity, size: int, kind: str, zone: str, datastore: str
-    ) -> None:
-        self._clouds[identity.region].create_volume(identity, size, kind, zone, datastore)
+    def create_volume(self, identity: Identity, disk: Disk) -> None:
+        self._clouds[identity.region].create_volume(identity, disk)
 
     def extend_volume(self, volume: str, size: int) -> None:
         self._holding(volume).extend_volume(volume, size)

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from executors.cloud.interface import Boot, Endpoint, Identity, Machine
+from executors.cloud.interface import Boot, Disk, Endpoint, Identity, Machine
 from executors.errors import Failed
 from executors.guest.simulated import GuestState
 from planners import observed as seen
@@ -159,20 +159,19 @@ class SimulatedCloud:
         with self._verb("delete_port"):
             self.state.ports.pop(port, None)
 
-    def create_volume(
-        self, identity: Identity, size: int, kind: str, zone: str, datastore: str
-    ) -> None:
+    def create_volume(self, identity: Identity, disk: Disk) -> None:
         with self._verb("create_volume"):
-            volume = f"volume-{identity.id}"
+            volume = _volume_id(identity.id, disk.kind)
             if volume not in self.state.volumes:
                 self.state.volumes[volume] = Volume(
                     id=volume,
                     name=identity.name,
                     region=identity.region,
-                    size=size,
-                    type=kind or self._volume_types[0],
-                    zone=zone or self._zones[0],
-                    metadata=identity.metadata() | {seen.DATASTORE: datastore},
+                    size=disk.size,
+                    kind=disk.kind,
+                    type=disk.type or self._volume_types[0],
+                    zone=disk.zone or self._zones[0],
+                    metadata=identity.metadata() | disk.metadata(),
                 )
 
     def extend_volume(self, volume: str, size: int) -> None:
@@ -187,7 +186,7 @@ class SimulatedCloud:
             if there is not None and there.server:
                 raise Failed(f"the volume {volume} is attached to {there.server}")
             self.state.volumes.pop(volume, None)
-            if there is not None:
+            if there is not None and there.kind == seen.DATA:
                 self.state.guests.pop(there.metadata[seen.ID], None)
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
@@ -195,7 +194,8 @@ class SimulatedCloud:
             server = _server_id(identity.id)
             if server in self.state.servers:
                 return
-            volume = self._find(self.state.volumes, f"volume-{identity.id}")
+            kinds = machine.kinds
+            volumes = [self._find(self.state.volumes, _volume_id(identity.id, k)) for k in kinds]
             port = self._find(self.state.ports, f"port-{identity.id}")
             metadata = identity.metadata() | machine.metadata() | boot.metadata()
             self.state.servers[server] = Server(
@@ -209,8 +209,9 @@ class SimulatedCloud:
                 port=port.id,
                 metadata=metadata,
             )
-            attached = msgspec.structs.replace(volume, server=server, status="in-use")
-            self.state.volumes[volume.id] = attached
+            for volume in volumes:
+                attached = msgspec.structs.replace(volume, server=server, status="in-use")
+                self.state.volumes[volume.id] = attached
             self.state.ports[port.id] = msgspec.structs.replace(port, server=server)
             guest = self.state.guests.setdefault(identity.id, GuestState(datastore=boot.datastore))
             guest.running = guest.prepared
@@ -256,8 +257,7 @@ class SimulatedCloud:
             gone = self.state.servers.pop(server, None)
             if gone is None:
                 return
-            volume = self.state.volumes.get(f"volume-{gone.metadata[seen.ID]}")
-            if volume is not None:
+            for volume in [v for v in self.state.volumes.values() if v.server == server]:
                 free = msgspec.structs.replace(volume, server="", status="available")
                 self.state.volumes[volume.id] = free
             if gone.port in self.state.ports:
@@ -305,6 +305,10 @@ class SimulatedCloud:
         if identifier not in pieces:
             raise Failed(f"{identifier} does not exist")
         return pieces[identifier]
+
+
+def _volume_id(instance: str, kind: str) -> str:
+    return f"volume-{instance}" if kind == seen.DATA else f"volume-{instance}-{kind}"
 
 
 def _server_id(instance: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from executors.cloud.interface import Boot
 from executors.errors import Failed
+from planners.observed import DATA
 
 SETTINGS = "/etc/gitrove/agent.json"
 UNIT = "gitrove-guest-agent"
@@ -23,20 +25,22 @@ _MOST_BYTES = 65535
 """Nova's limit, counted after base64 (its ``user_data`` schema)."""
 
 
-def user_data(instance: str, address: str, volume: str, boot: Boot) -> str:
+def user_data(instance: str, address: str, volumes: Mapping[str, str], boot: Boot) -> str:
     """The cloud-config of one server, in base64. Raises Failed where Nova would not take it.
 
-    *volume* is the id of its data volume, which hypervisors show as the disk's serial.
+    *volumes* has ids by kind, which hypervisors show as the disks' serials.
     """
-    text = cloud_config(instance, address, volume[:SERIAL], boot)
+    serials = {kind: volume[:SERIAL] for kind, volume in volumes.items()}
+    text = cloud_config(instance, address, serials, boot)
     encoded = base64.b64encode(text.encode()).decode()
     if len(encoded) > _MOST_BYTES:
         raise Failed(f"the user data has {len(encoded)} bytes; Nova takes {_MOST_BYTES}")
     return encoded
 
 
-def cloud_config(instance: str, address: str, serial: str, boot: Boot) -> str:
-    """What cloud-init reads; *serial* is the data volume's."""
+def cloud_config(instance: str, address: str, serials: Mapping[str, str], boot: Boot) -> str:
+    """What cloud-init reads; *serials* are the volumes', by kind, in the order of mounting."""
+    devices = {kind: f"/dev/disk/by-id/virtio-{serial}" for kind, serial in serials.items()}
     settings = {
         "instance": instance,
         "datastore": boot.datastore,
@@ -45,7 +49,8 @@ def cloud_config(instance: str, address: str, serial: str, boot: Boot) -> str:
         "secret": boot.secret,
         "address": address,
         "database_port": boot.port,
-        "device": f"/dev/disk/by-id/virtio-{serial}",
+        "device": devices.pop(DATA),
+        "devices": devices,
         "volume": str(_STATE / "data"),
         "local": str(_STATE / "local"),
         "server_user": boot.server_user,

@@ -38,13 +38,18 @@ def load_driver(settings: AgentSettings, place: Place) -> Driver:
 def main(path: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = settings_file.load(path)
+    volume = Path(settings.volume)
     if settings.device:
-        volumes.attach(Path(settings.device), Path(settings.volume))
+        volumes.attach(Path(settings.device), volume)
+    further = {kind: volume.with_name(kind) for kind in settings.devices}
+    for kind, device in settings.devices.items():
+        volumes.attach(Path(device), further[kind])
     place = Place(
         instance=settings.instance,
         address=settings.address,
         port=settings.database_port,
-        volume=Path(settings.volume),
+        volume=volume,
+        further=further,
         local=make_folder(Path(settings.local), 0o711),
         secret=settings.secret,
         server_user=settings.server_user if os.geteuid() == 0 else "",

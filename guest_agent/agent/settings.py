@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from guest_agent.contract import messages
@@ -17,7 +17,8 @@ class AgentSettings:
     ``driver`` is the dotted package of the datastore; ``key`` opens and seals
     messages, until ``following_key`` does; ``secret`` is the password of the agent's own
     database login.
-    ``device`` is what is mounted at ``volume``; empty where that is done already.
+    ``device`` is what is mounted at ``volume``; empty where that is done already;
+    ``devices`` are those of further kinds, mounted beside it, in order.
     An agent that is not root runs the server as its own user, not ``server_user``.
     """
 
@@ -32,6 +33,7 @@ class AgentSettings:
     local: str
     server_user: str = ""
     device: str = ""
+    devices: dict[str, str] = field(default_factory=dict)
     following_key: str = ""
     port: int = messages.PORT
 

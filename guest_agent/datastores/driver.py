@@ -7,7 +7,7 @@ be repeated; creating what exists and dropping what is gone succeed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,8 @@ class Place:
     """Where one instance lives: its address, its folders, and who runs the server.
 
     ``volume`` is the mounted data volume and travels with the data; ``local``
-    belongs to the server and is rebuilt with it. ``secret`` is the password of
+    belongs to the server and is rebuilt with it; ``further`` are the mounted volumes
+    of other kinds than data. ``secret`` is the password of
     the agent's own login. An empty ``server_user`` means the agent's own user.
     """
 
@@ -38,6 +39,7 @@ class Place:
     local: Path
     secret: str
     server_user: str = ""
+    further: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -48,8 +50,29 @@ class Place:
         """Sockets and scratch files; the server's user owns it."""
         return self.local / "runtime"
 
+    @property
+    def user_log(self) -> Path:
+        """Where the server's own log is, on a volume for that where there is one."""
+        return self.further.get("user_log", self.local)
+
+    @property
+    def query_logs(self) -> Path:
+        """Logs that the server's user writes itself."""
+        return self.user_log / "queries"
+
+    def server_process(self) -> ServerProcess:
+        return ServerProcess(self.local / "database.process", self.user_log / "database.log")
+
+    def on(self, kind: str) -> Path | None:
+        """A folder of the server's user on the volume of this kind; None where there is none."""
+        return self.further[kind] / kind if kind in self.further else None
+
     def make_folders(self) -> None:
         """The folders that the server's user needs, with nothing open to others."""
+        for kind, volume in self.further.items():
+            make_folder(volume, 0o711)
+            make_folder(volume / kind, 0o700, self.server_user)
+        make_folder(self.query_logs, 0o700, self.server_user)
         make_folder(self.volume, 0o711, self.server_user)
         make_folder(self.data, 0o700, self.server_user)
         make_folder(self.runtime, 0o700, self.server_user)

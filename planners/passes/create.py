@@ -6,6 +6,7 @@ an instance whose volume is still there: its data is attached again, not lost.
 
 from __future__ import annotations
 
+from planners import observed as seen
 from planners.case import Answer, Case, Draft
 from planners.observed import StoredBackup
 from planners.passes.backups import restored, utc
@@ -30,21 +31,24 @@ def infrastructure(case: Case) -> Answer:
         )
         fields = [Change(field="address", after=fixed)] if fixed else []
         yield Draft("port", verb, step, reason, changes=fields)
-    if found.volume is None:
+    for kind, wished in case.volumes.items():
+        if found.volume_of(kind) is not None:
+            continue
         volume = CreateVolume(
             instance=case.id,
             project=project,
             name=name,
             region=case.region,
-            size=spec.volume.size,
+            size=wished.size,
             datastore=case.offer.definition.name,
-            volume_type=spec.volume.type or "",
+            volume_type=wished.type or "",
             zone=zone,
+            kind=kind,
         )
-        changes = [Change(field="size", after=f"{spec.volume.size} GiB")]
-        if spec.volume.type:
-            changes.append(Change(field="type", after=spec.volume.type))
-        yield Draft("volume", verb, volume, reason, changes=changes)
+        changes = [Change(field="size", after=f"{wished.size} GiB")]
+        if wished.type:
+            changes.append(Change(field="type", after=wished.type))
+        yield Draft(volume_item(kind), verb, volume, reason, changes=changes)
     images = case.catalogue.images
     if found.server is None and images and case.offer.image not in images:
         text = f'the cloud has no image "{case.offer.image}" for {case.offer.datastore}'
@@ -60,6 +64,7 @@ def infrastructure(case: Case) -> Answer:
             datastore=case.offer.definition.name,
             version=case.offer.version,
             rotation=spec.guest_key.rotation,
+            kinds=list(case.volumes),
             zone=zone,
             group=spec.placement.group if spec.placement else "",
             policy=spec.placement.policy if spec.placement else "",
@@ -71,6 +76,10 @@ def infrastructure(case: Case) -> Answer:
         if spec.placement:
             changes.append(Change(field="placement", after=placement(case)))
         yield Draft("server", verb, server, reason, changes=changes)
+
+
+def volume_item(kind: str) -> str:
+    return "volume" if kind == seen.DATA else f"volume {kind}"
 
 
 def placement(case: Case) -> str:

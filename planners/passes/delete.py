@@ -10,6 +10,7 @@ from planners import observed as seen
 from planners.case import Answer, Draft, Found
 from planners.observed import StoredBackup
 from planners.passes.backups import Target, final
+from planners.passes.create import volume_item
 from planners.plan import Impact, Obstacle, Verb
 from planners.steps import DeleteGroup, DeletePort, DeleteServer, DeleteVolume, ReleaseFloating
 from specs.desired import Address
@@ -50,7 +51,8 @@ def delete(
         yield Draft("server", verb, step, reason, Impact.DOWNTIME)
     for volume in found.volumes:
         gone = DeleteVolume(instance=found.id, volume=volume.id)
-        yield Draft("volume", verb, gone, f"{reason}; its data goes with it", Impact.DATA_LOSS)
+        text = f"{reason}; its data goes with it"
+        yield Draft(volume_item(volume.kind), verb, gone, text, Impact.DATA_LOSS)
     for floating in found.floating:
         released = ReleaseFloating(instance=found.id, floating=floating.id)
         yield Draft(f"floating address {floating.address}", verb, released, reason)

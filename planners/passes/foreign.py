@@ -10,7 +10,7 @@ from specs.desired import Address
 
 def owner(found: Found) -> str | None:
     """The repository that made the pieces (empty: one without a name), None if there are none."""
-    for pieces in (found.servers, found.volumes, found.ports, found.groups):
+    for pieces in found:
         for piece in pieces:
             return str(piece.metadata.get(seen.REPOSITORY, ""))
     return None

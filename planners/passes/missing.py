@@ -6,6 +6,7 @@ an empty one may take its place.
 
 from __future__ import annotations
 
+from planners import observed as seen
 from planners.case import Answer, Case
 from planners.plan import Obstacle
 
@@ -14,8 +15,12 @@ def incident(case: Case) -> Answer:
     """An obstacle where data that existed cannot be found."""
     if case.record.deleted or not case.record.active or case.wanted.spec.lifecycle.create_empty:
         return
-    if case.found.volume is None:
-        what = "its volume, with the data," if case.found.anything else "everything of it"
+    # A kind that was never there is another layout, which cannot come in place.
+    held = [kind for kind in case.volumes if kind == seen.DATA or case.found.server is None]
+    gone = [kind for kind in held if case.found.volume_of(kind) is None]
+    if gone:
+        volumes = f"its volume with its {' and '.join(gone)}"
+        what = volumes if case.found.anything else "everything of it"
         yield Obstacle(
             address=str(case.address),
             text=(

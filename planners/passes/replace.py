@@ -30,6 +30,13 @@ def replacements(case: Case) -> list[Change]:
     if server is not None and server.metadata.get(seen.PLACEMENT, "") != placement(case):
         placed = server.metadata.get(seen.PLACEMENT)
         changes.append(Change(field="placement", before=placed, after=placement(case) or None))
-    if volume is not None and spec.volume.type and volume.type != spec.volume.type:
-        changes.append(Change(field="volume.type", before=volume.type, after=spec.volume.type))
+    for kind, wished in case.volumes.items():
+        there_of = case.found.volume_of(kind)
+        if there_of is not None and wished.type and there_of.type != wished.type:
+            field = "volume.type" if kind == seen.DATA else f"{kind}.type"
+            changes.append(Change(field=field, before=there_of.type, after=wished.type))
+    kinds = {each.kind for each in case.found.volumes}
+    if server is not None and kinds != set(case.volumes):
+        before, after = (", ".join(sorted(each)) for each in (kinds, case.volumes))
+        changes.append(Change(field="volumeLayout", before=before, after=after))
     return changes

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 from planners import observed as seen
 from planners.case import Answer, Case, Draft
+from planners.passes.create import volume_item
 from planners.plan import Change, Impact, Note, Obstacle, Verb
 from planners.steps import ExtendVolume, Mark, ResizeServer
 
 
 def resize(case: Case) -> Answer:
-    """Drafts for the flavor and the volume; a smaller volume is only noted."""
-    spec, server, volume = case.wanted.spec, case.found.server, case.found.volume
+    """Drafts for the flavor and the volumes; a smaller volume is only noted."""
+    spec, server = case.wanted.spec, case.found.server
     address = str(case.address)
     if not case.memory and case.catalogue.flavors:
         choices = ", ".join(sorted(each.name for each in case.catalogue.flavors))
         yield Obstacle(
             address=address, text=f'the cloud has no flavor "{spec.flavor}"; it has {choices}'
         )
-    types = case.catalogue.volume_types
-    if spec.volume.type and types and spec.volume.type not in types:
-        yield Obstacle(
-            address=address,
-            text=f'the cloud has no volume type "{spec.volume.type}"; it has {", ".join(types)}',
-        )
-    if volume is not None and volume.size < spec.volume.size:
-        step = ExtendVolume(instance=case.id, volume=volume.id, size=spec.volume.size)
-        change = Change(field="size", before=f"{volume.size} GiB", after=f"{spec.volume.size} GiB")
-        yield Draft("volume", Verb.UPDATE, step, "a larger volume is declared", changes=[change])
-    if volume is not None and volume.size > spec.volume.size:
-        text = (
-            f"the volume has {volume.size} GiB, {spec.volume.size} are declared; it never shrinks"
-        )
-        yield Note(address=address, text=text)
+    for kind in case.volumes:
+        yield from _volume(case, kind)
     if server is not None and server.status == "VERIFY_RESIZE" and server.flavor == spec.flavor:
         waiting = ResizeServer(instance=case.id, server=server.id, flavor=spec.flavor)
         yield Draft("server", Verb.UPDATE, waiting, "a resize waits to be confirmed")
@@ -40,6 +28,22 @@ def resize(case: Case) -> Answer:
         change = Change(field="flavor", before=server.flavor, after=spec.flavor)
         reason = "another flavor is declared"
         yield Draft("server", Verb.UPDATE, resized, reason, Impact.DOWNTIME, [change])
+
+
+def _volume(case: Case, kind: str) -> Answer:
+    wished, there, address = case.volumes[kind], case.found.volume_of(kind), str(case.address)
+    types = case.catalogue.volume_types
+    if wished.type and types and wished.type not in types:
+        text = f'the cloud has no volume type "{wished.type}"; it has {", ".join(types)}'
+        yield Obstacle(address=address, text=text)
+    if there is not None and there.size < wished.size:
+        step = ExtendVolume(instance=case.id, volume=there.id, size=wished.size)
+        change = Change(field="size", before=f"{there.size} GiB", after=f"{wished.size} GiB")
+        item, reason = volume_item(kind), "a larger volume is declared"
+        yield Draft(item, Verb.UPDATE, step, reason, changes=[change])
+    if there is not None and there.size > wished.size:
+        text = f"the {volume_item(kind)} has {there.size} GiB, {wished.size} are declared"
+        yield Note(address=address, text=f"{text}; it never shrinks")
 
 
 def marks(case: Case) -> Answer:

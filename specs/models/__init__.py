@@ -9,6 +9,7 @@ from specs.models.datastore import Datastore
 from specs.models.document import Document
 from specs.models.instance import Instance
 from specs.models.quota import Quota
+from specs.models.volume_layout import VolumeLayout
 
 KINDS: dict[str, type[Document]] = {
     "Datastore": Datastore,
@@ -17,6 +18,7 @@ KINDS: dict[str, type[Document]] = {
     "Quota": Quota,
     "Backup": Backup,
     "BackupSchedule": BackupSchedule,
+    "VolumeLayout": VolumeLayout,
 }
 
 __all__ = [
@@ -28,4 +30,5 @@ __all__ = [
     "Document",
     "Instance",
     "Quota",
+    "VolumeLayout",
 ]

@@ -179,7 +179,10 @@ class InstanceSpec(Model):
 
     datastore: DatastoreRef
     flavor: str
-    volume: Volume
+    volume: Volume | None = Field(default=None, description="Or volumeLayout.")
+    volume_layout: Name | None = Field(
+        default=None, description="A VolumeLayout's name, for several volumes."
+    )
     region: str | None = Field(
         default=None, description="One of the cloud's regions; default: its first."
     )
@@ -200,6 +203,12 @@ class InstanceSpec(Model):
     access: Access = Access()
     guest_key: GuestKey = GuestKey()
     lifecycle: Lifecycle = Lifecycle()
+
+    @model_validator(mode="after")
+    def _volume_or_layout(self) -> InstanceSpec:
+        if (self.volume is None) == (self.volume_layout is None):
+            raise ValueError("give one of volume and volumeLayout")
+        return self
 
 
 class Instance(Document):

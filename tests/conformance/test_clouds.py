@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from executors.cloud.interface import Boot, Cloud, Identity, Machine
+from executors.cloud.interface import Boot, Cloud, Disk, Identity, Machine
 from executors.errors import ActionError, Failed
 from planners import observed as seen
 from tests.support.worlds import KEY, LocalWorld, SimulatedWorld
@@ -32,7 +32,7 @@ def boot(identity: Identity, salt: str = "salt") -> Boot:
 
 def create(cloud: Cloud, identity: Identity, salt: str = "salt") -> None:
     cloud.create_port(identity)
-    cloud.create_volume(identity, 1, "", "", "redis")
+    cloud.create_volume(identity, Disk(1, "redis"))
     cloud.create_server(identity, REDIS, boot(identity, salt))
 
 
@@ -167,7 +167,7 @@ def test_a_server_group_keeps_servers_apart_or_together(cloud: Cloud) -> None:
         machine = replace(REDIS, group="pair", policy=policy)
         for identity in (ONE, TWO):
             cloud.create_port(identity)
-            cloud.create_volume(identity, 1, "", "", "redis")
+            cloud.create_volume(identity, Disk(1, "redis"))
             cloud.create_server(identity, machine, boot(identity))
         servers = cloud.observe().servers
         assert {s.metadata[seen.PLACEMENT] for s in servers} == {f"pair {policy}"}
@@ -188,3 +188,24 @@ def test_a_server_is_rebuilt_around_its_volume_and_port(cloud: Cloud) -> None:
         )  # fmt: skip
         assert server.metadata == before.servers[0].metadata
         assert (after.volumes, after.ports) == (before.volumes, before.ports)
+
+
+def test_a_server_has_several_volumes_which_grow_and_go_by_themselves(cloud: Cloud) -> None:
+    cloud.create_port(ONE)
+    for _ in range(2):
+        cloud.create_volume(ONE, Disk(2, "redis"))
+        cloud.create_volume(ONE, Disk(1, "redis", kind="user_log"))
+    cloud.create_server(ONE, replace(REDIS, kinds=("data", "user_log")), boot(ONE))
+    state = cloud.observe()
+    volumes = {volume.kind: volume for volume in state.volumes}
+    assert {kind: v.size for kind, v in volumes.items()} == {"data": 2, "user_log": 1}
+    assert {volume.server for volume in state.volumes} == {state.servers[0].id}
+    cloud.extend_volume(volumes["user_log"].id, 3)
+    cloud.rebuild_server(state.servers[0].id, "postgresql-15", boot(ONE))
+    cloud.delete_server(state.servers[0].id)
+    left = {volume.kind: volume for volume in cloud.observe().volumes}
+    assert {kind: (v.size, v.server) for kind, v in left.items()} == {
+        "data": (2, ""), "user_log": (3, "")
+    }  # fmt: skip
+    cloud.delete_volume(left["user_log"].id)
+    assert [volume.kind for volume in cloud.observe().volumes] == ["data"]

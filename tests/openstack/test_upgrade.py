@@ -6,15 +6,23 @@ import pytest
 
 from executors.errors import Failed
 from planners.steps import UpgradeServer
-from tests.openstack.test_instances import THREE, assert_rows, write_rows
+from tests.openstack.test_instances import THREE, assert_rows, orders, write_rows
 from tests.support.openstack import OpenStackWorld
 
 NEW = {"mariadb": ("10.5", "10.11"), "postgresql": ("13", "15"), "redis": ("6.2", "7.0")}
 
 
+LAYOUT = """
+apiVersion: gitrove/v1
+kind: VolumeLayout
+metadata: {name: split}
+spec: {volumes: [{kind: data, size: 2, type: standard}, {kind: binlog, size: 1}]}
+---"""
+
+
 def of_version(number: int) -> str:
     """The three instances with the older (0) or newer (1) of their versions declared."""
-    text = THREE
+    text = LAYOUT + THREE.replace("volume: {size: 1, type: standard}", "volumeLayout: split")
     for name, versions in NEW.items():
         text = text.replace(f"{{name: {name}}}", f'{{name: {name}, version: "{versions[number]}"}}')
     return text
@@ -27,6 +35,9 @@ def test_rows_logins_and_addresses_stay(
     assert not world.converge(world.desire(of_version(0))).actions
     write_rows(world)
     names = ("orders", "ledger", "cache")
+    kinds = sorted(v.kind for v in world.cloud.observe().volumes if v.name == "orders")
+    assert kinds == ["binlog", "data"]
+    assert orders(world, "SELECT @@log_bin_basename").endswith("/binlog/binlog/binlog")
     before = {name: (world.server(name).id, world.address(name)) for name in names}
 
     desired = world.desire(of_version(1))

@@ -78,6 +78,7 @@ def case(
         address=address,
         wanted=desired.instances[address],
         offer=desired.offers[address],
+        volumes=desired.volumes[address],
         found=pieces,
         report=told,
         record=record,

@@ -18,7 +18,7 @@ from guest_agent.datastores.mariadb.log import MariaDBLog
 from guest_agent.datastores.mariadb.session import OWN_USER, Session, connect, name_quoted
 from guest_agent.toolkit.configuration import ConfigurationFiles, ini_codec
 from guest_agent.toolkit.files import give_to, write_atomically
-from guest_agent.toolkit.processes import ServerProcess, run
+from guest_agent.toolkit.processes import run
 from guest_agent.toolkit.programs import line_of, program
 
 _OWN_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
@@ -37,7 +37,7 @@ class MariaDB:
         self._place = place
         owner = place.server_user
         self.files = ConfigurationFiles(place.local, "my.cnf", ini_codec("mariadbd"), owner)
-        self.process = ServerProcess(place.local / "database.process", place.local / "database.log")
+        self.process = place.server_process()
         self._init_file = place.local / "init.sql"
         self.backups = MariaDBBackups(place, self._keep_login)
         self.log = MariaDBLog(place, self._session, self._start_alone, self.stop)
@@ -136,6 +136,8 @@ class MariaDB:
         place = self._place
         return string.Template(template).substitute(
             base=_base(),
+            binlog=(place.on("binlog") or place.data) / "binlog",
+            logs=place.query_logs,
             data=place.data,
             runtime=place.runtime,
             init_file=self._init_file,

@@ -66,7 +66,8 @@ class MariaDBLog:
                 f"the binary logs before {waiting[0]} were removed before they were archived; "
                 "switch pointInTimeRecovery off and on, and take a full backup"
             )
-        return [self._place.data / name for name in waiting]
+        folder = self._place.on("binlog") or self._place.data
+        return [folder / name for name in waiting]
 
     def stored(self, path: Path) -> None:
         self._remember(number(path.name))

@@ -18,9 +18,10 @@ from guest_agent.datastores.postgresql.programs import installed_line, program
 from guest_agent.datastores.postgresql.recovery import Recovery, answers
 from guest_agent.datastores.postgresql.session import OWN_USER, Session, connect
 from guest_agent.datastores.postgresql.upgrade import analyze, enable_again, upgrade
+from guest_agent.datastores.postgresql.wal import settle_wal
 from guest_agent.toolkit.configuration import ConfigurationFiles, quoted_codec
 from guest_agent.toolkit.files import write_atomically
-from guest_agent.toolkit.processes import ServerProcess, run, wait_until
+from guest_agent.toolkit.processes import run, wait_until
 
 _PAGE_KIB = 8
 _RELOAD_SECONDS = 10
@@ -37,7 +38,7 @@ class PostgreSQL:
         self._place = place
         owner = place.server_user
         self.files = ConfigurationFiles(place.local, "postgresql.conf", quoted_codec(), owner)
-        self.process = ServerProcess(place.local / "database.process", place.local / "database.log")
+        self.process = place.server_process()
         recovery = Recovery(place, self.files, self.process)
         self.backups = PostgreSQLBackups(place, self._session, recovery)
         self.log = PostgreSQLLog(place, self._session, recovery)
@@ -63,6 +64,7 @@ class PostgreSQL:
     def start(self) -> None:
         self._place.make_folders()
         enable_again(self._place.data)
+        settle_wal(self._place)
         self._write_access()
         command = [program("postgres"), "-c", f"config_file={self.files.base}"]
         self.process.start_until(self.answers, command, self._place.server_user)

@@ -32,6 +32,7 @@ def installed_line() -> str:
 
 def _folders() -> Iterator[Path]:
     for each in os.environ.get("PATH", "").split(":"):
-        if each and (Path(each) / "postgres").exists():
-            yield Path(each)
+        if each and (server := Path(each) / "postgres").exists():
+            # A link to the server alone leads to the folder that has the other programs.
+            yield server.resolve().parent
     yield from sorted(_PROGRAMS.glob("*/bin"), key=lambda path: -int(path.parts[-2]))

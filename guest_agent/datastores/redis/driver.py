@@ -20,7 +20,6 @@ from guest_agent.datastores.redis import acl
 from guest_agent.datastores.redis.backups import RedisBackups
 from guest_agent.toolkit.configuration import ConfigurationFiles, properties_codec
 from guest_agent.toolkit.files import write_atomically
-from guest_agent.toolkit.processes import ServerProcess
 from guest_agent.toolkit.programs import line_of, program
 
 OWN_USER = "os_admin"
@@ -39,7 +38,7 @@ class Redis:
         self._place = place
         owner = place.server_user
         self.files = ConfigurationFiles(place.local, "redis.conf", properties_codec(), owner)
-        self.process = ServerProcess(place.local / "database.process", place.local / "database.log")
+        self.process = place.server_process()
         self._client = redis.Redis(
             unix_socket_path=str(place.runtime / "redis.sock"),
             username=OWN_USER,

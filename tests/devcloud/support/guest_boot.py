@@ -89,8 +89,13 @@ class Machine:
             told = json.loads(content)
         except ValueError:
             return content
-        absolute = {k: v for k, v in told.items() if isinstance(v, str) and v.startswith("/")}
-        return json.dumps(told | {k: str(self._inside(v)) for k, v in absolute.items()})
+        return json.dumps(self._with_paths_inside(told))
+
+    def _with_paths_inside(self, told: Any) -> Any:
+        if isinstance(told, dict):
+            return {key: self._with_paths_inside(value) for key, value in told.items()}
+        absolute = isinstance(told, str) and told.startswith("/")
+        return str(self._inside(told)) if absolute else told
 
     def _inside(self, path: str) -> Path:
         return self._root / path.lstrip("/")

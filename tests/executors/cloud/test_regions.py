@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from executors.cloud.interface import Boot, Identity, Machine
+from executors.cloud.interface import Boot, Disk, Identity, Machine
 from executors.cloud.regions import Regions
 from executors.cloud.simulated import SimulatedCloud
 
@@ -16,7 +16,7 @@ def test_pieces_are_made_found_changed_and_removed_in_their_region() -> None:
     cloud = Regions(west, {"east": east})
     for identity in (ONE, TWO):
         cloud.create_port(identity)
-        cloud.create_volume(identity, 1, "", "", "redis")
+        cloud.create_volume(identity, Disk(1, "redis"))
         cloud.create_server(identity, Machine("tiny", "redis-7.0"), BOOT)
     state = cloud.observe()
     assert [(s.name, s.region) for s in state.servers] == [("one", ""), ("two", "east")]

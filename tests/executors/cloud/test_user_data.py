@@ -15,11 +15,11 @@ from executors.errors import Failed
 from guest_agent.agent.settings import AgentSettings
 
 BOOT = Boot("redis", "guest_agent.datastores.redis", 6379, "redis", "salt", "key", "secret")
-VOLUME = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+VOLUMES = {"data": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", "user_log": "a" * 36}
 
 
 def test_it_is_a_cloud_config_with_the_settings_that_the_agent_reads() -> None:
-    text = base64.b64decode(user_data("one", "10.0.0.7", VOLUME, BOOT)).decode()
+    text = base64.b64decode(user_data("one", "10.0.0.7", VOLUMES, BOOT)).decode()
     assert text.startswith("#cloud-config\n")
     config = YAML(typ="safe").load(text)
     (file,) = config["write_files"]
@@ -27,9 +27,15 @@ def test_it_is_a_cloud_config_with_the_settings_that_the_agent_reads() -> None:
     settings = AgentSettings(**json.loads(file["content"]))
     assert (settings.instance, settings.address, settings.key) == ("one", "10.0.0.7", "key")
     assert settings.device == "/dev/disk/by-id/virtio-0f1e2d3c-4b5a-6978-8"
+    assert settings.devices == {"user_log": f"/dev/disk/by-id/virtio-{'a' * 20}"}
     assert config["runcmd"] == [["systemctl", "enable", "--now", "gitrove-guest-agent"]]
 
 
 def test_what_nova_would_refuse_is_refused_before_it_is_sent() -> None:
     with pytest.raises(Failed, match="65535"):
-        user_data("one", "10.0.0.7", VOLUME, replace(BOOT, secret="x" * 50_000))
+        user_data(
+            "one",
+            "10.0.0.7",
+            VOLUMES,
+            replace(BOOT, secret="x" * 50_000),
+        )

@@ -22,4 +22,4 @@ def test_every_piece_that_is_there_twice_is_named() -> None:
     pieces.volumes.append(msgspec.structs.replace(pieces.volumes[0], id="v2"))
     servers, volumes = summary(ambiguous(ONE, pieces))
     assert "2 servers carry its identity: s, s2" in servers
-    assert "2 volumes carry its identity: v, v2" in volumes
+    assert "2 volumes of the kind data carry its identity: v, v2" in volumes

@@ -16,7 +16,7 @@ def test_an_instance_that_lived_and_is_gone_is_not_made_anew() -> None:
 def test_a_lost_volume_is_an_incident_although_the_server_is_there() -> None:
     whole = found()
     (obstacle,) = summary(incident(case(spec(), Found(whole.servers, [], whole.ports))))
-    assert "its volume, with the data, is missing" in obstacle
+    assert "its volume with its data is missing" in obstacle
 
 
 def test_what_was_deleted_or_never_lived_may_be_made() -> None:
