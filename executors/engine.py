@@ -26,6 +26,8 @@ Run = Callable[[Action], None]
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
+_LONGEST_WAIT = 300.0
+"""Seconds that a service can ask for before another attempt; it may be wrong."""
 
 
 class State(StrEnum):
@@ -220,29 +222,30 @@ class _Walk:
     def _attempt(self, action: Action) -> None:
         pause = _FIRST_PAUSE
         for attempt in range(1, _ATTEMPTS + 1):
-            entry = self._once(action)
+            entry, wait = self._once(action)
             last = attempt == _ATTEMPTS or self._stop.asked
             if entry.state is not State.STARTED or last:
                 break
-            self._stop.pause(pause)
+            self._stop.pause(max(pause, wait))
             pause = min(2 * pause, _LONGEST_PAUSE)
         if entry.state is State.STARTED:
             entry = Entry(action, State.FAILED, entry.message, entry.details)
         self._ended.put(entry)
 
-    def _once(self, action: Action) -> Entry:
-        """The entry of one attempt; STARTED means that another may help."""
+    def _once(self, action: Action) -> tuple[Entry, float]:
+        """The entry of one attempt; STARTED means that another may help, after those seconds."""
         try:
             self._run(action)
-            return Entry(action, State.DONE)
+            return Entry(action, State.DONE), 0.0
         except Passing as error:
-            return Entry(action, State.STARTED, error.message, error.details)
+            wait = min(error.wait, _LONGEST_WAIT)
+            return Entry(action, State.STARTED, error.message, error.details), wait
         except ActionError as error:
-            return Entry(action, State.FAILED, error.message, error.details)
+            return Entry(action, State.FAILED, error.message, error.details), 0.0
         except Exception as error:  # noqa: BLE001 - a defect of a handler must not stop the others
             where = "".join(traceback.format_tb(error.__traceback__))
             text = f"defect in gitrove: {type(error).__name__}"
-            return Entry(action, State.FAILED, text, where)
+            return Entry(action, State.FAILED, text, where), 0.0
 
     def _record(self, entries: Sequence[Entry]) -> None:
         if entries:

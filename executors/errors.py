@@ -18,7 +18,11 @@ class ActionError(Exception):
 
 
 class Passing(ActionError):
-    """May succeed when it is tried again."""
+    """May succeed when it is tried again, after ``wait`` seconds at the earliest."""
+
+    def __init__(self, message: str, details: str = "", wait: float = 0.0) -> None:
+        super().__init__(message, details)
+        self.wait = wait
 
 
 class Failed(ActionError):

@@ -132,6 +132,7 @@ def boot_of(instance: str, definition: Definition, salt: str, key: ControlKey) -
         salt=salt,
         key=key.guest_key(instance, salt),
         secret=key.agent_password(instance),
+        cloud_config=definition.cloud_config,
     )
 
 

@@ -66,4 +66,13 @@ def _told(doing: str, error: Exception) -> Passing | Failed:
     # A quota is a limit that a person has to raise, whatever its status is.
     over = "uota" in text or status == 413
     passing = status in _BUSY or status >= 500 or status == 0
-    return Passing(text) if passing and not over else Failed(text)
+    return Passing(text, wait=_retry_after(error)) if passing and not over else Failed(text)
+
+
+def _retry_after(error: Exception) -> float:
+    """The seconds that the service asked for (RFC 9110); 0 for none, and for a date."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        return max(0.0, float(headers.get("Retry-After", 0)))
+    except ValueError:
+        return 0.0

@@ -86,6 +86,12 @@ class Definition(_Data):
         return capability in self.capabilities
 
     @cached_property
+    def cloud_config(self) -> str:
+        """What its machines are told beside what all are: a part of cloud-config, often none."""
+        path = self.folder / "cloud-config.yaml"
+        return path.read_text() if path.exists() else ""
+
+    @cached_property
     def parameters(self) -> dict[str, Parameter]:
         """Every configuration parameter by name, and by the older names that it goes by."""
         rows = _read(self.folder / "parameters.yaml")

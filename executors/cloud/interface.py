@@ -46,6 +46,8 @@ class Boot:
     salt: str
     key: str
     secret: str
+    cloud_config: str = ""
+    """The datastore's own part of cloud-config."""
 
     def metadata(self) -> dict[str, str]:
         return {seen.SALT: self.salt, seen.DATASTORE: self.datastore}

@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from pathlib import Path
 
 from executors.cloud.interface import Boot
@@ -67,4 +69,17 @@ def cloud_config(instance: str, address: str, serials: Mapping[str, str], boot: 
         "runcmd": [["systemctl", "enable", "--now", UNIT]],
     }
     # JSON is YAML, and needs no quoting of our own.
-    return f"#cloud-config\n{json.dumps(config, indent=1)}\n"
+    own = f"#cloud-config\n{json.dumps(config, indent=1)}\n"
+    return _joined(own, boot.cloud_config) if boot.cloud_config else own
+
+
+def _joined(*parts: str) -> str:
+    """Several parts as MIME multi-part, whose lists cloud-init is to append, not to replace."""
+    whole = MIMEMultipart(boundary="gitrove")
+    for text in parts:
+        part = MIMEText(text, "cloud-config", "utf-8")
+        part["Merge-Type"] = "list(append)+dict(recurse_list)+str()"
+        part.replace_header("Content-Transfer-Encoding", "8bit")
+        part.set_payload(text)
+        whole.attach(part)
+    return whole.as_string()

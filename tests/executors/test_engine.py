@@ -114,6 +114,21 @@ def test_what_is_transient_is_tried_again_a_limited_number_of_times() -> None:
     assert memory.messages["b"] == "busy"
 
 
+def test_a_service_that_asks_for_time_gets_it_within_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "_LONGEST_WAIT", 7.0)
+    stop, pauses, asked = Stop(), list[float](), [0.0, 5.0, 9000.0]
+    monkeypatch.setattr(stop, "pause", pauses.append)
+
+    def act(_action: Action) -> None:
+        if asked:
+            raise Passing("busy", wait=asked.pop(0))
+
+    assert execute(plan(a=""), act, Memory(), 1, stop).succeeded
+    assert pauses[1:] == [5.0, 7.0] and pauses[0] < 1
+
+
 def test_a_defect_of_a_handler_is_a_failure_without_its_text() -> None:
     secret = "hunter2"
 

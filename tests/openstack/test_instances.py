@@ -77,6 +77,9 @@ def test_three_datastores_live_change_break_and_end_without_a_trace(
     assert world.apply(desired).succeeded
     assert not world.plan(desired).actions
     write_rows(world)
+    told = world.layout.run / "guests" / world.server("cache").id / "root"
+    assert "overcommit" in (told / "etc/sysctl.d/60-gitrove-redis.conf").read_text()
+    assert "sysctl" in (told / "commands").read_text()
 
     # A larger volume and another flavor, in place.
     larger = THREE.replace("size: 1, type", "size: 2, type").replace("tiny", "small")

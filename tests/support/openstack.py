@@ -126,6 +126,14 @@ class OpenStackWorld(World):
         return [s for s in servers if s.metadata[seen.PROJECT] == self.project]
 
 
+ONE_OF_EACH = {"servers": 1, "volumes": 1, "ports": 1}
+
+
+def more(held: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    """What there is more of than before."""
+    return {kind: held[kind] - before[kind] for kind in held if held[kind] != before[kind]}
+
+
 def clouds_with(name: str, changes: dict[str, Any], layout: Layout, folder: Path) -> Path:
     """A clouds.yaml in *folder* that has the tests' own cloud once more, with *changes*."""
     clouds = json.loads(layout.clouds.read_text())["clouds"]

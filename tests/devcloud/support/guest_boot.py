@@ -66,10 +66,20 @@ class Machine:
         raw = path.read_text() if path.exists() else ""
         message = email.message_from_string(raw)
         parts = list(message.walk()) if message.is_multipart() else []
-        texts = [p.get_payload(decode=True).decode() for p in parts if not p.is_multipart()]
-        for text in texts or [raw]:
-            if text.startswith("#cloud-config"):
-                self._cloud_config(YAML(typ="safe").load(text) or {})
+        config: dict[str, Any] = {}
+        for part in parts or [message]:
+            text = raw if part is message else part.get_payload(decode=True).decode()
+            if not part.is_multipart() and text.startswith("#cloud-config"):
+                self._merge(config, YAML(typ="safe").load(text) or {}, part["Merge-Type"] or "")
+        self._cloud_config(config)
+
+    def _merge(self, config: dict[str, Any], more: dict[str, Any], how: str) -> None:
+        """As cloud-init does: what an earlier part has stays, unless lists are to be appended."""
+        for key, value in more.items():
+            if key not in config:
+                config[key] = value
+            elif "list(append)" in how and isinstance(value, list):
+                config[key] = config[key] + value
 
     def _cloud_config(self, config: dict[str, Any]) -> None:
         for file in config.get("write_files", []):
@@ -82,7 +92,9 @@ class Machine:
                 with self._enabled.open("a") as stream:
                     stream.write(f"{command[3]}\n")
             else:
-                subprocess.run(command, check=False)
+                # The kernel is not this guest's own: what would change it is only noted.
+                with (self._root / "commands").open("a") as stream:
+                    stream.write(json.dumps(command) + "\n")
 
     def _rooted(self, content: str) -> str:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import email
 import json
 from dataclasses import replace
 
@@ -39,3 +40,14 @@ def test_what_nova_would_refuse_is_refused_before_it_is_sent() -> None:
             VOLUMES,
             replace(BOOT, secret="x" * 50_000),
         )
+
+
+def test_a_datastores_own_part_is_appended_to_what_all_machines_are_told() -> None:
+    own = "#cloud-config\nruncmd: [[touch, /über]]\n"
+    text = base64.b64decode(user_data("one", "10.0.0.7", VOLUMES, replace(BOOT, cloud_config=own)))
+    message = email.message_from_bytes(text)
+    parts = [part for part in message.walk() if not part.is_multipart()]
+    assert {part.get_content_type() for part in parts} == {"text/cloud-config"}
+    assert {part["Merge-Type"] for part in parts} == {"list(append)+dict(recurse_list)+str()"}
+    agent, datastore = (part.get_payload(decode=True).decode() for part in parts)
+    assert "gitrove-guest-agent" in agent and datastore == own
