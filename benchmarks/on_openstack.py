@@ -1,14 +1,15 @@
 """Figures on an OpenStack, the one that ``make devcloud`` brings up.
 
     python -m benchmarks.on_openstack observe [--servers 10 100 500]
-    python -m benchmarks.on_openstack create [--instances 1 20] [--terraform FILE --provider FILE]
+    python -m benchmarks.on_openstack create [--instances 1 20]
+    python -m benchmarks.on_openstack infrastructure --terraform FILE --provider FILE
     python -m benchmarks.on_openstack memory
 
 ``observe``: requests and seconds of one look at a cloud, as it holds more. The
 servers ask for a flavor that no host has, so that they are records without a
 machine. ``create``: from nothing to databases that are prepared, by gitrove and
-by the bare SDK's same calls in as many threads; with a Terraform, also port,
-volume and server alone, by it and by the bare SDK. ``memory``: of the agents.
+by the bare SDK's same calls in as many threads. ``infrastructure``: port, volume and
+server alone, beside Terraform. ``memory``: of the agents.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ resource "openstack_compute_instance_v2" "server" {
   count       = var.number
   name        = "bench-${count.index}"
   flavor_name = "tiny"
+  image_id    = data.openstack_images_image_v2.image.id
   network { port = openstack_networking_port_v2.port[count.index].id }
   block_device {
     uuid                  = data.openstack_images_image_v2.image.id
@@ -191,25 +193,29 @@ def _roomy(layout: Layout) -> Iterator[None]:
 # -- create ---------------------------------------------------------------------
 
 
-def create(counts: list[int], runs: int, terraform: Path | None, provider: Path | None) -> None:
-    layout = here()
+def create(counts: list[int], runs: int, layout: Layout) -> None:
     with _roomy(layout):
         print("From nothing to prepared databases")
         for count in counts:
             _compare(
                 count, runs, {"gitrove": lambda n: _gitrove(n, layout), "bare SDK": _bare_prepared}
             )
-        if terraform and provider:
-            print("Port, volume and server alone, to ACTIVE")
-            for count in counts:
-                _compare(
-                    count,
-                    runs,
-                    {
-                        "gitrove's cloud": _infrastructure,
-                        "terraform": lambda n: _terraform(n, terraform, provider),
-                    },
-                )
+
+
+def infrastructure(
+    counts: list[int], runs: int, terraform: Path, provider: Path, layout: Layout
+) -> None:
+    print("Port, volume and server alone, to ACTIVE")
+    with _roomy(layout):
+        for count in counts:
+            _compare(
+                count,
+                runs,
+                {
+                    "gitrove's verbs": _infrastructure,
+                    "terraform": lambda n: _terraform(n, terraform, provider),
+                },
+            )
 
 
 def _compare(count: int, runs: int, ways: dict[str, Callable[[int], float]]) -> None:
@@ -232,6 +238,7 @@ def _gitrove(count: int, layout: Layout) -> float:
         outcome = world.apply(desired, concurrency=AT_ONCE)
         seconds = time.monotonic() - began
         assert outcome.succeeded, outcome.failed
+        world.converge(world.desire(""))
         world.remove()
     return seconds
 
@@ -291,11 +298,15 @@ class _Bare:
         self.made.append((server, volume, port))
 
     def remove(self) -> None:
-        for server, volume, port in self.made:
-            self.api.compute.delete_server(server)
-            self.api.compute.wait_for_delete(server, interval=1, wait=120)
-            self.api.network.delete_port(port)
-            _delete_volume(self.api, volume)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(self._remove, self.made))
+
+    def _remove(self, made: tuple[Any, Any, Any]) -> None:
+        server, volume, port = made
+        self.api.compute.delete_server(server)
+        self.api.compute.wait_for_delete(server, interval=1, wait=120)
+        self.api.network.delete_port(port)
+        _delete_volume(self.api, volume)
 
 
 def _bare_prepared(count: int) -> float:
@@ -332,8 +343,9 @@ def _infrastructure(count: int) -> float:
         list(pool.map(one, range(count)))
     seconds = time.monotonic() - began
     state = made.observe()
-    for server in [s for s in state.servers if s.metadata[seen.PROJECT] == project]:
-        made.delete_server(server.id)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ours = [s.id for s in state.servers if s.metadata[seen.PROJECT] == project]
+        list(pool.map(made.delete_server, ours))
     for volume in [v for v in state.volumes if v.metadata[seen.PROJECT] == project]:
         made.delete_volume(volume.id)
     for port in [p for p in state.ports if p.metadata[seen.PROJECT] == project]:
@@ -404,8 +416,11 @@ def main() -> None:
     creating = kinds.add_parser("create")
     creating.add_argument("--instances", type=int, nargs="+", default=[1, 20])
     creating.add_argument("--runs", type=int, default=3)
-    creating.add_argument("--terraform", type=Path)
-    creating.add_argument("--provider", type=Path)
+    making = kinds.add_parser("infrastructure")
+    making.add_argument("--instances", type=int, nargs="+", default=[1, 20])
+    making.add_argument("--runs", type=int, default=3)
+    making.add_argument("--terraform", type=Path, required=True)
+    making.add_argument("--provider", type=Path, required=True)
     kinds.add_parser("memory")
     arguments = parser.parse_args()
     layout = here()
@@ -415,7 +430,10 @@ def main() -> None:
         case "observe":
             observe(arguments.servers, layout)
         case "create":
-            create(arguments.instances, arguments.runs, arguments.terraform, arguments.provider)
+            create(arguments.instances, arguments.runs, layout)
+        case "infrastructure":
+            told = (arguments.instances, arguments.runs, arguments.terraform, arguments.provider)
+            infrastructure(*told, layout)
         case "memory":
             memory(layout)
 

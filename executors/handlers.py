@@ -112,6 +112,12 @@ def delete_volume(step: steps.DeleteVolume, context: Context) -> None:
     context.cloud.delete_volume(step.volume)
 
 
+@handles(steps.Adopt)
+def adopt(step: steps.Adopt, context: Context) -> None:
+    pieces = {"server": step.server, "volume": step.volume, "port": step.port}
+    context.cloud.adopt(_identity(step, context), pieces, step.marks)
+
+
 @handles(steps.CreateServer)
 def create_server(step: steps.CreateServer, context: Context) -> None:
     boot = _boot(step, keys.new_salt(), context)

@@ -123,6 +123,20 @@ class CreateVolume(OfInstance, frozen=True, kw_only=True, tag=True):
     kind: str = "data"
 
 
+class Adopt(OfInstance, frozen=True, kw_only=True, tag=True):
+    """Mark pieces that exist, by the cloud's ids, as those of an instance.
+
+    Server and volume get *marks* beside their identity.
+    """
+
+    STAGE = Stage.FOUNDATION
+    RULES = ("instance:create",)
+    server: str
+    volume: str
+    port: str
+    marks: dict[str, str]
+
+
 class CreateServer(OfInstance, frozen=True, kw_only=True, tag=True):
     """Make the server around the port and the volume of the same instance.
 
@@ -369,7 +383,7 @@ class DisableRoot(Step, frozen=True, kw_only=True, tag=True):
 
 
 AnyStep = (
-    AllowAccess | DeleteGroup | CreatePort | CreateVolume | CreateServer | StartServer
+    Adopt | AllowAccess | DeleteGroup | CreatePort | CreateVolume | CreateServer | StartServer
     | ResizeServer | ExtendVolume | Mark | DeleteServer | DeleteVolume | DeletePort
     | Prepare | Configure | StartDatabase | RestartDatabase | CreateDatabase | DropDatabase
     | CreateUser | RenameUser | SetPassword | SetGrants | DropUser | EnableRoot

@@ -74,12 +74,18 @@ def details(
         "health": health(found, report),
         "address": port.address if port else "-",
     }
+    if found.floating:
+        shown["floatingAddress"] = ", ".join(each.address for each in found.floating)
     if server is not None:
-        place = f"{server.zone}/{server.host}"
+        place = "/".join(filter(None, (server.region, server.zone, server.host)))
         shown |= {"server": server.id, "flavor": server.flavor, "host": place}
         shown["protected"] = bool(server.metadata.get(seen.PROTECTED))
+        if placed := server.metadata.get(seen.PLACEMENT):
+            shown["placement"] = placed
     if volume is not None:
         shown["volume"] = f"{volume.size} GiB, {volume.type}"
+    for further in (each for each in found.volumes if each is not volume):
+        shown[f"volume {further.kind}"] = f"{further.size} GiB, {further.type}"
     if report is not None:
         shown |= _contents(report)
     shown["faults"] = [_fault(fault, admin) for fault in faults]

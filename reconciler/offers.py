@@ -34,6 +34,7 @@ def _row(name: str, version: str, definition: Definition, state: str) -> Row:
         "maturity": definition.maturity,
         "visibility": state,
         "port": str(definition.port),
+        "volumes": ", ".join(definition.volume_kinds),
         "can": ", ".join(sorted(definition.capabilities)),
     }
 

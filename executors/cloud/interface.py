@@ -7,7 +7,7 @@ All methods raise ``executors.errors.Passing`` or ``Failed``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -161,6 +161,14 @@ class Cloud(Protocol):
     def extend_volume(self, volume: str, size: int) -> None: ...
 
     def delete_volume(self, volume: str) -> None: ...
+
+    def adopt(
+        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
+    ) -> None:
+        """Mark the server, volume and port with these ids as the identity's, and nothing else.
+
+        *metadata* is for the server and the volume.
+        """
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         """Make the server on the identity's port with its volumes attached, and start it."""

@@ -145,6 +145,17 @@ class LocalCloud:
 
     # -- servers --------------------------------------------------------------
 
+    def adopt(
+        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
+    ) -> None:
+        told = {**identity.metadata(), **metadata}
+        port = self._existing("p", pieces["port"], Port)
+        volume = self._existing("v", pieces["volume"], Volume)
+        server = self._existing("s", pieces["server"], Server)
+        for kind, piece in (("p", port), ("v", volume), ("s", server)):
+            marked = {**piece.metadata, **told}
+            self._write(kind, msgspec.structs.replace(piece, name=identity.name, metadata=marked))
+
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         self._flavor(machine.flavor)
         if boot.server_user and os.geteuid() == 0:

@@ -181,6 +181,17 @@ class OpenStackCloud:
 
     # -- servers ----------------------------------------------------------------
 
+    def adopt(
+        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
+    ) -> None:
+        with errors(f"mark {identity.name}"):
+            told = {**identity.metadata(), **metadata}
+            # The server comes last: what has no server is not taken for a whole instance.
+            self._network.mark_port(identity, pieces["port"])
+            storage = self._api.block_storage
+            storage.set_volume_metadata(pieces["volume"], **told)
+            self._api.compute.set_server_metadata(pieces["server"], **told)
+
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         with errors("create the server"):
             server = self._server_of(identity.id, pieces.name(identity))

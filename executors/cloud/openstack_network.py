@@ -79,6 +79,11 @@ class Network:
                 )
             api.set_tags(port, pieces.tags(identity))
 
+    def mark_port(self, identity: Identity, port: str) -> None:
+        """Raises the SDK's errors."""
+        self._api.update_port(port, description=pieces.description(identity.id))
+        self._api.set_tags(self._api.get_port(port), pieces.tags(identity))
+
     def delete_port(self, port: str) -> None:
         with errors(f"delete the port {port}"):
             self._api.delete_port(port)

@@ -77,6 +77,11 @@ class Regions:
     def delete_volume(self, volume: str) -> None:
         self._holding(volume).delete_volume(volume)
 
+    def adopt(
+        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
+    ) -> None:
+        self._clouds[identity.region].adopt(identity, pieces, metadata)
+
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         self._clouds[identity.region].create_server(identity, machine, boot)
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -188,6 +188,23 @@ class SimulatedCloud:
             self.state.volumes.pop(volume, None)
             if there is not None and there.kind == seen.DATA:
                 self.state.guests.pop(there.metadata[seen.ID], None)
+
+    def adopt(
+        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
+    ) -> None:
+        with self._verb("adopt"):
+            told = {**identity.metadata(), **metadata}
+            shelves: list[tuple[str, dict[str, Any]]] = [
+                ("port", self.state.ports),
+                ("volume", self.state.volumes),
+                ("server", self.state.servers),
+            ]
+            for kind, shelf in shelves:
+                piece = self._find(shelf, pieces[kind])
+                marked = {**piece.metadata, **told}
+                shelf[piece.id] = msgspec.structs.replace(
+                    piece, name=identity.name, metadata=marked
+                )
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         with self._verb("create_server"):

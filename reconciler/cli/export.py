@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +19,7 @@ from reconciler.cli.shared import (
     open_journal,
     open_workspace,
     resolve,
+    written_yaml,
 )
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def export(
         render = {Format.HOT: template}[format]
         document, hidden = render(_creation(workspace, chosen), stack)
         if environment is not None:
-            _write_secrets(environment, _yaml({"parameters": hidden}))
-    typer.echo(_yaml(document), nl=False)
+            _write_secrets(environment, written_yaml({"parameters": hidden}))
+    typer.echo(written_yaml(document), nl=False)
     if environment is None and hidden:
         text = "The parameters are the guests' secrets; --environment FILE writes them."
         console(stderr=True).print(text)
@@ -97,17 +97,6 @@ def _creation(workspace: Workspace, chosen: set[Address]) -> list[Step]:
     nothing = Observed(cloud=cloud, records=records)
     plan = make_plan(workspace.desired, nothing, workspace.key, targets=chosen)
     return [action.step for action in plan.actions]
-
-
-def _yaml(value: dict[str, Any]) -> str:
-    from ruamel.yaml import YAML
-
-    text = StringIO()
-    writer = YAML(typ="safe")
-    writer.default_flow_style = False
-    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    writer.dump(value, text)
-    return text.getvalue()
 
 
 def _write_secrets(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ import gc
 
 import typer
 
+from reconciler.cli import adopt as adopt_command
 from reconciler.cli import apply as apply_command
 from reconciler.cli import backup, daemon, export, inspect, local, plan, repository, schedule
 
@@ -21,6 +22,7 @@ _RUN = "Plan and apply"
 _LOOK = "Look"
 
 app.command(rich_help_panel=_WRITE)(repository.init)
+app.command(rich_help_panel=_WRITE)(adopt_command.adopt)
 app.command(rich_help_panel=_WRITE)(repository.validate)
 app.command(rich_help_panel=_WRITE)(repository.explain)
 app.command(rich_help_panel=_WRITE)(repository.schema)

@@ -245,6 +245,27 @@ def _neutron(layout: Layout) -> None:
     _put(folder / "neutron.conf", sections)
 
 
+def write_trove(layout: Layout) -> None:
+    folder = _shipped(layout, "trove")
+    sections: Sections = {
+        "DEFAULT": {
+            "transport_url": f"rabbit://guest:guest@127.0.0.1:{RABBIT}/",
+            "log_file": layout.log / "trove.log",
+            "api_paste_config": folder / "api-paste.ini",
+            "trove_volume_support": "true",
+            # No guest of Trove's runs, so nobody needs to wait for one.
+            "agent_call_low_timeout": 1,
+            "agent_call_high_timeout": 1,
+            "enable_secure_rpc_messaging": "false",
+        },
+        "database": {"connection": _database(layout, "trove")["connection"]},
+        "keystone_authtoken": _login("trove") | _TOKENS,
+        "service_credentials": _login("trove"),
+        **_messaging(layout),
+    }
+    _put(folder / "trove.conf", sections)
+
+
 def _cinder(layout: Layout) -> None:
     folder = _shipped(layout, "cinder")
     state = layout.run / "state" / "cinder"

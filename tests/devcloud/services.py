@@ -117,13 +117,14 @@ _APIS = {
     "nova": f"http://127.0.0.1:{ports.NOVA}/",
     "neutron": f"http://127.0.0.1:{ports.NEUTRON}/",
     "cinder": f"http://127.0.0.1:{ports.CINDER}/",
+    "trove": f"http://127.0.0.1:{ports.TROVE}/",
     "swift-proxy": f"http://127.0.0.1:{ports.SWIFT}/healthcheck",
 }
 
 
-def wait_for_apis(layout: Layout, names: Iterable[str] = _APIS) -> None:
+def wait_for_apis(layout: Layout, names: Iterable[str] = SERVICES) -> None:
     """Raises NotUp."""
-    for name in names:
+    for name in [each for each in names if each in _APIS]:
         _wait(layout, name, lambda name=name: _answers(_APIS[name]))
 
 
@@ -178,6 +179,7 @@ _APPLICATIONS = {
     "nova": (ports.NOVA, "nova.wsgi.osapi_compute:application", 8),
     "glance": (ports.GLANCE, "glance.wsgi.api:application", 8),
     "cinder": (ports.CINDER, "cinder.wsgi.api:application", 8),
+    "trove": (ports.TROVE, "trove.cmd.app_wsgi:application", 2),
 }
 
 
@@ -186,7 +188,8 @@ def _command(layout: Layout, name: str) -> list[str]:
     cinder = ["--config-file", f"{etc}/cinder/cinder.conf", "--log-file", f"{log}/{name}.log"]
     nova = ["--config-file", f"{etc}/nova/nova.conf", "--log-file", f"{log}/{name}.log"]
     if name in _APPLICATIONS:
-        return _uwsgi(layout, name, cinder if name == "cinder" else [])
+        trove = ["--config-file", f"{etc}/trove/trove.conf"]
+        return _uwsgi(layout, name, {"cinder": cinder, "trove": trove}.get(name, []))
     if name in COMPUTES:
         files = ("nova-compute.conf", f"{name}.conf")
         options = [o for file in files for o in ("--config-file", f"{etc}/nova/{file}")]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class OpenStackWorld(World):
     def locks(self) -> Path:
         return self.folder / "locks"
 
-    @property
+    @cached_property
     def storage(self) -> Swift:  # type: ignore[override]
         return Swift(self.container("devcloud-tests"))
 

@@ -1,0 +1,157 @@
+"""What OpenStack Trove manages, read through the SDK: instances that can be adopted.
+
+Trove tells an instance's name, datastore, addresses and configuration group; by
+its address the port is found, by the port the server and its volume. What is in
+the database only Trove's guest knows, which need not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from executors.cloud import openstack_pieces as pieces
+from executors.errors import ActionError, Failed
+from executors.openstack_api import connected, errors
+from planners import observed as seen
+from planners.adoption import Candidate
+from specs.definitions import Definition, Definitions
+
+_SERVICES = ("compute", "block_storage", "network", "database")
+_WAIT_SECONDS = 10.0
+"""For what Trove has to ask a guest; the others do not wait for one that is silent."""
+NOTE = (
+    "Trove still manages it, too, and no gitrove guest runs in it: it is watched and protected, "
+    "and what is inside is left alone. To move it, restore its data into a new instance."
+)
+
+
+@dataclass(frozen=True)
+class _Cloud:
+    """What an instance is looked up in: pieces by what leads to them."""
+
+    ports: Mapping[str, Any]
+    servers: Mapping[str, Any]
+    volumes: Mapping[str, Any]
+    flavors: Mapping[str, str]
+
+
+def candidates(cloud: str, region: str | None, definitions: Definitions) -> list[Candidate]:
+    """Every instance of Trove's that gitrove knows the datastore of. Raises Passing or Failed."""
+    api = connected(cloud, region, _SERVICES)
+    with errors("ask Trove"):
+        told = _listed(api.database, "/instances", "instances")
+        there = _Cloud(
+            ports={pieces.address(port): port for port in api.network.ports()},
+            servers={server.id: server for server in api.compute.servers()},
+            volumes={volume.id: volume for volume in api.block_storage.volumes()},
+            flavors={flavor.id: flavor.name for flavor in api.compute.flavors()},
+        )
+        full = [_got(api.database, f"/instances/{each['id']}", "instance") for each in told]
+        found = (_candidate(each, there, definitions, api.database) for each in full)
+        return [each for each in found if each is not None]
+
+
+def _candidate(
+    told: dict[str, Any], there: _Cloud, definitions: Definitions, database: Any
+) -> Candidate | None:
+    definition = definitions.get(told["datastore"]["type"])
+    addresses = [each["address"] for each in told.get("addresses", [])]
+    port = next((there.ports[a] for a in addresses if a in there.ports), None)
+    if definition is None or port is None or port.device_id not in there.servers:
+        return None
+    server = there.servers[port.device_id]
+    if seen.ID in server.metadata:
+        return None
+    attached = [there.volumes[v["id"]] for v in server.attached_volumes if v["id"] in there.volumes]
+    data = [volume for volume in attached if not volume.is_bootable]
+    if len(data) != 1:
+        return None
+    volume = data[0]
+    version = _version(told["datastore"], definition)
+    spec: dict[str, Any] = {
+        "datastore": {"name": definition.name, "version": version},
+        "flavor": pieces.flavor(server) or there.flavors.get(told["flavor"]["id"], ""),
+        "volume": {"size": volume.size, "type": volume.volume_type},
+        "availabilityZone": server.availability_zone,
+        "lifecycle": {"preventDestroy": True},
+    }
+    return Candidate(
+        name=told["name"],
+        origin=f"Trove {told['id']}",
+        server=server.id,
+        volume=volume.id,
+        port=port.id,
+        spec=spec | _contents(told["id"], definition, database),
+        values=_values(told, definition, database),
+        marks={seen.DATASTORE: definition.name, seen.VERSION: version, seen.PROTECTED: "true"},
+        note=NOTE,
+    )
+
+
+def _version(told: Mapping[str, Any], definition: Definition) -> str:
+    """The version of the definition that Trove's is one of. Raises Failed."""
+    number = str(told.get("version_number") or told["version"])
+    for known in definition.versions:
+        if f"{number}.".startswith(f"{known}."):
+            return known
+    return number
+
+
+def _contents(instance: str, definition: Definition, database: Any) -> dict[str, Any]:
+    """Databases and users, as far as Trove's guest answers."""
+    contents: dict[str, Any] = {}
+    try:
+        if definition.can("databases"):
+            listed = _listed(database, f"/instances/{instance}/databases", "databases")
+            contents["databases"] = [{"name": each["name"]} for each in listed]
+        if definition.can("users"):
+            users = _listed(database, f"/instances/{instance}/users", "users")
+            contents["users"] = [_user(each, definition) for each in users]
+    except ActionError:
+        return {}
+    return {key: value for key, value in contents.items() if value}
+
+
+def _user(told: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
+    user: dict[str, Any] = {"name": told["name"]}
+    if definition.can("hosts") and told.get("host"):
+        user["host"] = told["host"]
+    if told.get("databases"):
+        user["grants"] = [{"database": each["name"]} for each in told["databases"]]
+    return user
+
+
+def _values(told: Mapping[str, Any], definition: Definition, database: Any) -> dict[str, Any]:
+    group = told.get("configuration")
+    if not group:
+        return {}
+    values = _got(database, f"/configurations/{group['id']}", "configuration")["values"]
+    return {name: value for name, value in values.items() if name in definition.parameters}
+
+
+def _listed(database: Any, path: str, key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    marker: dict[str, str] = {}
+    while True:
+        body = _answered(database, path, {"limit": "100"} | marker)
+        found += body[key]
+        following = [link["href"] for link in body.get("links", []) if link["rel"] == "next"]
+        if not following or not body[key]:
+            return found
+        marker = {"marker": body[key][-1].get("id") or body[key][-1]["name"]}
+
+
+def _got(database: Any, path: str, key: str) -> dict[str, Any]:
+    body: dict[str, Any] = _answered(database, path, {})[key]
+    return body
+
+
+def _answered(database: Any, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+    with errors("ask Trove"):
+        answer = database.get(path, params=dict(query), timeout=_WAIT_SECONDS)
+    if not answer.ok:
+        raise Failed(f"Trove answers {answer.status_code} for {path}")
+    body: dict[str, Any] = answer.json()
+    return body

@@ -1,0 +1,81 @@
+"""What is adopted is declared as it was found, under an id that it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from guest_agent.contract.report import Configuration, Database, Report, User
+from planners import adoption
+from planners.observed import CloudState, Observed, Record
+from planners.steps import Adopt
+from specs.desired import Address
+from specs.loading import Source, load
+from tests.support.cases import ID, found, report
+from tests.support.worlds import DEFINITIONS
+
+TOLD = report(
+    databases=[Database("shop", managed=True), Database("other")],
+    users=[
+        User("app", "10.%", managed=True, grants={"shop": ["SELECT", "INSERT"]}),
+        User("visitor", "%", grants={"shop": ["SELECT"]}),
+    ],
+    configuration=Configuration(memory_mib=256, file={"max_connections": "80"}),
+)
+
+
+def observed(told: Report | None = TOLD, **metadata: str) -> Observed:
+    marks = {"salt": "s", "repository": "theirs", "version": "10.11"} | metadata
+    pieces = found(**marks)
+    state = CloudState(servers=pieces.servers, volumes=pieces.volumes, ports=pieces.ports)
+    return Observed(cloud=state, guests={ID: told})
+
+
+def candidates(state: Observed, repository: str = "ours") -> list[adoption.Candidate]:
+    return adoption.of_other_repositories(state, repository, DEFINITIONS)
+
+
+def test_the_specs_say_what_was_found_and_nothing_that_is_somebody_elses() -> None:
+    (one,) = candidates(observed())
+    group, instance = adoption.documents([one], "ours")
+    desired = load(
+        [Source("a.yaml", "---\n".join(map(str, (f"{group}\n", f"{instance}\n"))).encode())],
+        DEFINITIONS,
+        "shop",
+    )
+    spec = desired.instances[Address("ours", "one")].spec
+    assert (spec.flavor, spec.datastore.version) == ("tiny", "10.11")
+    assert spec.volume is not None and (spec.volume.size, spec.volume.type) == (2, "standard")
+    assert [each.name for each in spec.databases] == ["shop"]
+    (user,) = spec.users
+    assert (user.name, user.host) == ("app", "10.%")
+    assert [(g.database, g.privileges) for g in user.grants] == [("shop", ["SELECT", "INSERT"])]
+    assert desired.parameters[Address("ours", "one-parameters")] == {"max_connections": "80"}
+
+
+def test_what_is_ours_already_or_does_not_answer_cannot_be_adopted() -> None:
+    assert candidates(observed(), "theirs") == []
+    assert candidates(observed(None)) == []
+    assert candidates(observed(replace(TOLD, datastore="unheard-of"))) == []
+
+
+def test_the_id_stays_so_that_keys_and_passwords_do() -> None:
+    (one,) = candidates(observed())
+    marked = adoption.drafts([one], "ours", adoption.ids([one], "ours", {}))
+    ((address, (draft,)),) = marked.items()
+    assert isinstance(draft.step, Adopt)
+    assert (str(address), draft.step.instance) == ("ours/one", ID)
+    fresh = replace(one, id="")
+    again = adoption.ids([fresh], "ours", {"ours/one": Record(incarnation=0, deleted=True)})
+    assert again != adoption.ids([fresh], "ours", {})
+
+
+def test_a_name_that_is_taken_is_told() -> None:
+    state = observed()
+    (one,) = candidates(state)
+    assert adoption.unclear([one], state.cloud, "ours") == []
+    assert "two of them are called one" in adoption.unclear([one, one], state.cloud, "ours")[0]
+    other = msgspec.structs.replace(state.cloud.servers[0], id="s2")
+    cloud = msgspec.structs.replace(state.cloud, servers=[other])
+    assert "shop/one exists already, as the server s2" in adoption.unclear([one], cloud, "shop")[0]
