@@ -114,8 +114,7 @@ def delete_volume(step: steps.DeleteVolume, context: Context) -> None:
 
 @handles(steps.Adopt)
 def adopt(step: steps.Adopt, context: Context) -> None:
-    pieces = {"server": step.server, "volume": step.volume, "port": step.port}
-    context.cloud.adopt(_identity(step, context), pieces, step.marks)
+    context.cloud.adopt(_identity(step, context), step.pieces, step.marks)
 
 
 @handles(steps.CreateServer)

@@ -16,6 +16,7 @@ from executors.errors import ActionError, Failed
 from executors.openstack_api import connected, errors
 from planners import observed as seen
 from planners.adoption import Candidate
+from planners.steps import Pieces
 from specs.definitions import Definition, Definitions
 
 _SERVICES = ("compute", "block_storage", "network", "database")
@@ -80,9 +81,7 @@ def _candidate(
     return Candidate(
         name=told["name"],
         origin=f"Trove {told['id']}",
-        server=server.id,
-        volume=volume.id,
-        port=port.id,
+        pieces=Pieces(server.id, [volume.id], [port.id]),
         spec=spec | _contents(told["id"], definition, database),
         values=_values(told, definition, database),
         marks={seen.DATASTORE: definition.name, seen.VERSION: version, seen.PROTECTED: "true"},

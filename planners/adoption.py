@@ -11,42 +11,47 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from guest_agent.contract.report import Report
+from guest_agent.contract.report import Report, Root, User
 from planners import observed as seen
-from planners.case import Draft, next_id
-from planners.observed import CloudState, Observed, Port, Record, Server, Volume
+from planners.case import Draft, Fingerprints, Found, next_id
+from planners.observed import CloudState, Observed, Record, Server
 from planners.plan import Change, Verb
 from planners.planning import reports_by_address
-from planners.steps import Adopt
-from specs.definitions import Definitions
+from planners.steps import Adopt, Pieces, SecretSource
+from specs.definitions import Definition, Definitions
 from specs.desired import Address
 from specs.models.document import API_VERSION
+
+_ROTATIONS = 100
+"""As many passwords of gitrove's own making are compared with the one in use."""
 
 
 @dataclass(frozen=True)
 class Candidate:
     """One instance that can be adopted, under a name of its own.
 
-    ``spec`` is the Instance's as it is written; ``values`` are its parameters.
-    ``id`` is the managed id that it carries, if it does; ``origin`` says where it is from.
+    ``spec`` is the Instance's as it is written, ``values`` are its parameters, ``volumes``
+    its volumes where it has several. ``id`` is the managed id that it carries, if it does;
+    ``origin`` says where it is from.
     """
 
     name: str
     origin: str
-    server: str
-    volume: str
-    port: str
+    pieces: Pieces
     spec: Mapping[str, Any]
     marks: Mapping[str, str]
-    """Metadata that its server and volume get beside their identity."""
+    """Metadata that its server and volumes get beside their identity."""
     values: Mapping[str, Any] = field(default_factory=dict)
+    volumes: list[dict[str, Any]] = field(default_factory=list)
     id: str = ""
     note: str = ""
     """What the person should know."""
+    refusal: str = ""
+    """Why it cannot be adopted after all."""
 
 
 def of_other_repositories(
-    observed: Observed, repository: str, definitions: Definitions
+    observed: Observed, repository: str, definitions: Definitions, fingerprints: Fingerprints
 ) -> list[Candidate]:
     """Instances with a gitrove guest that answers to our key and carry another repository's name.
 
@@ -54,51 +59,114 @@ def of_other_repositories(
     """
     found = []
     for _, pieces, report in reports_by_address(observed):
-        server, volume, port = pieces.server, pieces.volume, pieces.port
-        if server is None or volume is None or port is None or report is None:
+        if pieces.server is None or pieces.volume is None or report is None:
             continue
-        theirs = server.metadata.get(seen.REPOSITORY, "")
+        theirs = pieces.server.metadata.get(seen.REPOSITORY, "")
         if theirs == repository or report.datastore not in definitions:
             continue
-        found.append(_candidate(server, volume, port, report, theirs))
+        definition = definitions[report.datastore]
+        found.append(_candidate(pieces, pieces.server, report, definition, fingerprints))
     return found
 
 
 def _candidate(
-    server: Server, volume: Volume, port: Port, report: Report, theirs: str
+    pieces: Found,
+    server: Server,
+    report: Report,
+    definition: Definition,
+    fingerprints: Fingerprints,
 ) -> Candidate:
-    version = server.metadata.get(seen.VERSION, "")
+    metadata = server.metadata
+    theirs, managed = metadata.get(seen.REPOSITORY, ""), metadata[seen.ID]
+    logins = _Logins(managed, definition, fingerprints)
+    sizes = [{"kind": v.kind, "size": v.size, "type": v.type} for v in pieces.volumes]
     spec: dict[str, Any] = {
-        "datastore": {"name": report.datastore, **({"version": version} if version else {})},
+        "datastore": {"name": report.datastore},
         "flavor": server.flavor,
-        "volume": {"size": volume.size, "type": volume.type},
+        "region": server.region,
         "availabilityZone": server.zone,
+        "databases": [{"name": each.name} for each in report.databases if each.managed],
+        "users": [logins.user(each) for each in report.users if each.managed],
+        "root": logins.root(report.root),
+        "pointInTimeRecovery": report.archive.enabled,
+        "access": _access(pieces),
+        "lifecycle": _lifecycle(metadata),
     }
-    databases = [{"name": each.name} for each in report.databases if each.managed]
-    users = [_user(u.name, u.host, u.grants) for u in report.users if u.managed]
-    spec |= {"databases": databases} if databases else {}
-    spec |= {"users": users} if users else {}
-    if server.metadata.get(seen.PROTECTED):
-        spec["lifecycle"] = {"preventDestroy": True}
+    if version := metadata.get(seen.VERSION):
+        spec["datastore"]["version"] = version
+    if rotation := metadata.get(seen.KEY_ROTATION):
+        spec["guestKey"] = {"rotation": int(rotation)}
+    if len(sizes) == 1:
+        spec["volume"] = {"size": sizes[0]["size"], "type": sizes[0]["type"]}
+    placed = metadata.get(seen.PLACEMENT)
     return Candidate(
-        name=server.metadata.get(seen.NAME, server.name),
+        name=metadata.get(seen.NAME, server.name),
         origin=f'repository "{theirs}"' if theirs else "no repository",
-        server=server.id,
-        volume=volume.id,
-        port=port.id,
-        spec=spec,
+        pieces=Pieces(
+            server=server.id,
+            volumes=[each.id for each in pieces.volumes],
+            ports=[each.id for each in pieces.ports],
+            groups=[each.id for each in pieces.groups],
+            floating=[each.id for each in pieces.floating],
+        ),
+        spec={key: value for key, value in spec.items() if value},
         marks={seen.DATASTORE: report.datastore},
         values=report.configuration.file,
-        id=server.metadata[seen.ID],
+        volumes=sizes if len(sizes) > 1 else [],
+        id=managed,
+        note="; ".join(logins.unknown),
+        refusal="it stands in a server group, which belongs to its repository" if placed else "",
     )
 
 
-def _user(name: str, host: str, grants: Mapping[str, list[str]]) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": name}
-    if host:
-        told["host"] = host
-    told["grants"] = [{"database": d, "privileges": list(p)} for d, p in sorted(grants.items())]
-    return told
+class _Logins:
+    """Users and root as they are written, with the passwords that gitrove made for them."""
+
+    def __init__(self, instance: str, definition: Definition, fingerprints: Fingerprints) -> None:
+        self._instance = instance
+        self._definition = definition
+        self._fingerprints = fingerprints
+        self.unknown: list[str] = []
+
+    def user(self, told: User) -> dict[str, Any]:
+        login: dict[str, Any] = {"name": told.name}
+        if told.host and self._definition.can("hosts"):
+            login["host"] = told.host
+        login |= self._password(f"{told.name}@{told.host}", told.fingerprint)
+        grants = sorted(told.grants.items())
+        return login | {"grants": [{"database": d, "privileges": list(p)} for d, p in grants]}
+
+    def root(self, told: Root) -> dict[str, Any]:
+        return {"enabled": True} | self._password("root", told.fingerprint) if told.enabled else {}
+
+    def _password(self, login: str, fingerprint: str) -> dict[str, Any]:
+        for rotation in range(1, _ROTATIONS + 1):
+            source = SecretSource(rotation)
+            if self._fingerprints.fingerprint(self._instance, login, source) == fingerprint:
+                return {"password": {"rotation": rotation}} if rotation > 1 else {}
+        self.unknown.append(
+            f"the password of {login} is not one that gitrove made: say in its spec where it is "
+            "from before you apply, or it gets another"
+        )
+        return {}
+
+
+def _access(pieces: Found) -> dict[str, Any]:
+    access: dict[str, Any] = {}
+    if pieces.group is not None:
+        access["allowedCidrs"] = list(pieces.group.cidrs)
+    if pieces.floating:
+        access["floatingNetwork"] = pieces.floating[0].network
+    return access
+
+
+def _lifecycle(metadata: Mapping[str, str]) -> dict[str, Any]:
+    lifecycle: dict[str, Any] = {}
+    if metadata.get(seen.PROTECTED):
+        lifecycle["preventDestroy"] = True
+    if metadata.get(seen.FINAL_BACKUP):
+        lifecycle["onDelete"] = "finalBackup"
+    return lifecycle
 
 
 def documents(candidates: Iterable[Candidate], project: str) -> list[dict[str, Any]]:
@@ -110,6 +178,9 @@ def documents(candidates: Iterable[Candidate], project: str) -> list[dict[str, A
             group = spec["configuration"] = f"{each.name}-parameters"
             of_group = {"datastore": dict(each.spec["datastore"]), "values": dict(each.values)}
             written.append(_document("ConfigurationGroup", group, project, of_group))
+        if each.volumes:
+            layout = spec["volumeLayout"] = f"{each.name}-volumes"
+            written.append(_document("VolumeLayout", layout, project, {"volumes": each.volumes}))
         written.append(_document("Instance", each.name, project, spec))
     return written
 
@@ -138,9 +209,7 @@ def drafts(
             instance=ids[address],
             project=project,
             name=each.name,
-            server=each.server,
-            volume=each.volume,
-            port=each.port,
+            pieces=each.pieces,
             marks=dict(each.marks),
         )
         change = Change(field="belongs to", before=each.origin, after=str(address))
@@ -150,7 +219,7 @@ def drafts(
 
 
 def unclear(candidates: Iterable[Candidate], state: CloudState, project: str) -> list[str]:
-    """Why these cannot be adopted together: a name that is taken, or twice among them."""
+    """Why these cannot be adopted: a name that is taken, or twice among them, and the like."""
     taken = {
         s.metadata.get(seen.NAME, ""): s.id
         for s in state.servers
@@ -159,7 +228,9 @@ def unclear(candidates: Iterable[Candidate], state: CloudState, project: str) ->
     said: list[str] = []
     names: set[str] = set()
     for each in candidates:
-        if taken.get(each.name, each.server) != each.server:
+        if each.refusal:
+            said.append(f"{each.name}: {each.refusal}")
+        if taken.get(each.name, each.pieces.server) != each.pieces.server:
             said.append(f"{project}/{each.name} exists already, as the server {taken[each.name]}")
         if each.name in names:
             said.append(f"two of them are called {each.name}; adopt one by its server's id")

@@ -54,6 +54,16 @@ class BackupRef(msgspec.Struct, frozen=True, rename="camel"):
     storage: str = ""
 
 
+class Pieces(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """What an instance has, by the cloud's ids."""
+
+    server: str
+    volumes: list[str] = []
+    ports: list[str] = []
+    groups: list[str] = []
+    floating: list[str] = []
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", rename="camel"):
     """``instance`` is the managed id."""
 
@@ -124,16 +134,14 @@ class CreateVolume(OfInstance, frozen=True, kw_only=True, tag=True):
 
 
 class Adopt(OfInstance, frozen=True, kw_only=True, tag=True):
-    """Mark pieces that exist, by the cloud's ids, as those of an instance.
+    """Mark pieces that exist as those of an instance.
 
-    Server and volume get *marks* beside their identity.
+    Server and volumes get *marks* beside their identity.
     """
 
     STAGE = Stage.FOUNDATION
     RULES = ("instance:create",)
-    server: str
-    volume: str
-    port: str
+    pieces: Pieces
     marks: dict[str, str]
 
 

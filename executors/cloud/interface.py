@@ -13,7 +13,7 @@ from typing import Protocol
 
 from planners import observed as seen
 from planners.observed import CloudState, Port, Server
-from planners.steps import CreateServer
+from planners.steps import CreateServer, Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +162,10 @@ class Cloud(Protocol):
 
     def delete_volume(self, volume: str) -> None: ...
 
-    def adopt(
-        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
-    ) -> None:
-        """Mark the server, volume and port with these ids as the identity's, and nothing else.
+    def adopt(self, identity: Identity, held: Pieces, metadata: Mapping[str, str]) -> None:
+        """Mark the pieces that are *held* as the identity's, and change nothing else.
 
-        *metadata* is for the server and the volume.
+        *metadata* is for the server and the volumes.
         """
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:

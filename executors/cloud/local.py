@@ -28,6 +28,7 @@ from guest_agent.toolkit.files import make_folder, write_atomically
 from guest_agent.toolkit.processes import ServerProcess
 from planners import observed as seen
 from planners.observed import CloudState, Flavor, Port, Server, Volume
+from planners.steps import Pieces
 
 _Piece = TypeVar("_Piece", Server, Volume, Port)
 
@@ -145,14 +146,14 @@ class LocalCloud:
 
     # -- servers --------------------------------------------------------------
 
-    def adopt(
-        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
-    ) -> None:
+    def adopt(self, identity: Identity, held: Pieces, metadata: Mapping[str, str]) -> None:
         told = {**identity.metadata(), **metadata}
-        port = self._existing("p", pieces["port"], Port)
-        volume = self._existing("v", pieces["volume"], Volume)
-        server = self._existing("s", pieces["server"], Server)
-        for kind, piece in (("p", port), ("v", volume), ("s", server)):
+        there: list[tuple[str, Server | Volume | Port]] = [
+            *(("p", self._existing("p", each, Port)) for each in held.ports),
+            *(("v", self._existing("v", each, Volume)) for each in held.volumes),
+            ("s", self._existing("s", held.server, Server)),
+        ]
+        for kind, piece in there:
             marked = {**piece.metadata, **told}
             self._write(kind, msgspec.structs.replace(piece, name=identity.name, metadata=marked))
 

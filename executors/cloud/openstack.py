@@ -24,6 +24,7 @@ from executors.errors import Failed
 from executors.openstack_api import connected, errors, named
 from planners import observed as seen
 from planners.observed import CloudState, Flavor
+from planners.steps import Pieces
 
 _LISTINGS = 10
 _POLL_SECONDS = 0.5
@@ -181,16 +182,14 @@ class OpenStackCloud:
 
     # -- servers ----------------------------------------------------------------
 
-    def adopt(
-        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
-    ) -> None:
+    def adopt(self, identity: Identity, held: Pieces, metadata: Mapping[str, str]) -> None:
         with errors(f"mark {identity.name}"):
             told = {**identity.metadata(), **metadata}
             # The server comes last: what has no server is not taken for a whole instance.
-            self._network.mark_port(identity, pieces["port"])
-            storage = self._api.block_storage
-            storage.set_volume_metadata(pieces["volume"], **told)
-            self._api.compute.set_server_metadata(pieces["server"], **told)
+            self._network.mark(identity, held)
+            for volume in held.volumes:
+                self._api.block_storage.set_volume_metadata(volume, **told)
+            self._api.compute.set_server_metadata(held.server, **told)
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         with errors("create the server"):

@@ -11,6 +11,7 @@ from executors.cloud import openstack_pieces as pieces
 from executors.cloud.interface import Identity
 from executors.errors import Failed
 from executors.openstack_api import errors, named
+from planners.steps import Pieces
 
 
 class Network:
@@ -79,10 +80,14 @@ class Network:
                 )
             api.set_tags(port, pieces.tags(identity))
 
-    def mark_port(self, identity: Identity, port: str) -> None:
+    def mark(self, identity: Identity, held: Pieces) -> None:
         """Raises the SDK's errors."""
-        self._api.update_port(port, description=pieces.description(identity.id))
-        self._api.set_tags(self._api.get_port(port), pieces.tags(identity))
+        api, described = self._api, {"description": pieces.description(identity.id)}
+        marked = [api.update_port(port, **described) for port in held.ports]
+        marked += [api.update_security_group(group, **described) for group in held.groups]
+        marked += [api.update_ip(floating, **described) for floating in held.floating]
+        for each in marked:
+            api.set_tags(each, pieces.tags(identity))
 
     def delete_port(self, port: str) -> None:
         with errors(f"delete the port {port}"):

@@ -10,6 +10,7 @@ import msgspec
 
 from executors.cloud.interface import Boot, Cloud, Disk, Endpoint, Identity, Machine
 from planners.observed import Catalogue, CloudState
+from planners.steps import Pieces
 
 _PIECES = ("servers", "volumes", "ports", "groups", "floating")
 
@@ -77,10 +78,8 @@ class Regions:
     def delete_volume(self, volume: str) -> None:
         self._holding(volume).delete_volume(volume)
 
-    def adopt(
-        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
-    ) -> None:
-        self._clouds[identity.region].adopt(identity, pieces, metadata)
+    def adopt(self, identity: Identity, held: Pieces, metadata: Mapping[str, str]) -> None:
+        self._clouds[identity.region].adopt(identity, held, metadata)
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         self._clouds[identity.region].create_server(identity, machine, boot)

@@ -29,6 +29,7 @@ from planners.observed import (
     Server,
     Volume,
 )
+from planners.steps import Pieces
 
 Fault = Callable[[str], None]
 _Piece = TypeVar("_Piece")
@@ -189,22 +190,20 @@ class SimulatedCloud:
             if there is not None and there.kind == seen.DATA:
                 self.state.guests.pop(there.metadata[seen.ID], None)
 
-    def adopt(
-        self, identity: Identity, pieces: Mapping[str, str], metadata: Mapping[str, str]
-    ) -> None:
+    def adopt(self, identity: Identity, held: Pieces, metadata: Mapping[str, str]) -> None:
         with self._verb("adopt"):
             told = {**identity.metadata(), **metadata}
-            shelves: list[tuple[str, dict[str, Any]]] = [
-                ("port", self.state.ports),
-                ("volume", self.state.volumes),
-                ("server", self.state.servers),
+            shelves: list[tuple[list[str], dict[str, Any]]] = [
+                (held.groups, self.state.groups),
+                (held.floating, self.state.floating),
+                (held.ports, self.state.ports),
+                (held.volumes, self.state.volumes),
+                ([held.server], self.state.servers),
             ]
-            for kind, shelf in shelves:
-                piece = self._find(shelf, pieces[kind])
+            for each, shelf in [(each, shelf) for ids, shelf in shelves for each in ids]:
+                piece = self._find(shelf, each)
                 marked = {**piece.metadata, **told}
-                shelf[piece.id] = msgspec.structs.replace(
-                    piece, name=identity.name, metadata=marked
-                )
+                shelf[each] = msgspec.structs.replace(piece, name=identity.name, metadata=marked)
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
         with self._verb("create_server"):

@@ -92,7 +92,7 @@ def _candidates(source: Source, workspace: Workspace, observed: Observed) -> lis
         name = settings.cloud or workspace.cloud_name
         return trove.candidates(name, settings.region, workspace.definitions)
     ours = workspace.revision.settings.repository
-    return adoption.of_other_repositories(observed, ours, workspace.definitions)
+    return adoption.of_other_repositories(observed, ours, workspace.definitions, workspace.key)
 
 
 def _list(candidates: list[Candidate], output: Output) -> None:
@@ -101,8 +101,8 @@ def _list(candidates: list[Candidate], output: Output) -> None:
             "name": each.name,
             "of": each.origin,
             "datastore": " ".join(each.spec["datastore"].values()),
-            "server": each.server,
-            "note": each.note,
+            "server": each.pieces.server,
+            "note": each.refusal or each.note,
         }
         for each in sorted(candidates, key=lambda each: each.name)
     ]
@@ -117,9 +117,9 @@ def _list(candidates: list[Candidate], output: Output) -> None:
 def _chosen(text: str, candidates: list[Candidate]) -> Candidate:
     from specs.problems import suggestion
 
-    found = [each for each in candidates if text in (each.name, each.server)]
+    found = [each for each in candidates if text in (each.name, each.pieces.server)]
     if len(found) > 1:
-        ids = ", ".join(each.server for each in found)
+        ids = ", ".join(each.pieces.server for each in found)
         raise fail(f'several are called "{text}"; give the id of a server: {ids}')
     if not found:
         hint = suggestion(text, [each.name for each in candidates])
