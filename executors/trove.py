@@ -35,20 +35,18 @@ class _Cloud:
     ports: Mapping[str, Any]
     servers: Mapping[str, Any]
     volumes: Mapping[str, Any]
-    flavors: Mapping[str, str]
 
 
 def candidates(cloud: str, region: str | None, definitions: Definitions) -> list[Candidate]:
-    """Every instance of Trove's that gitrove knows the datastore of. Raises Passing or Failed."""
+    """Every instance of Trove's that is not adopted yet. Raises Passing or Failed."""
     api = connected(cloud, region, _SERVICES)
     with errors("ask Trove"):
-        told = _listed(api.database, "/instances", "instances")
         there = _Cloud(
             ports={pieces.address(port): port for port in api.network.ports()},
             servers={server.id: server for server in api.compute.servers()},
             volumes={volume.id: volume for volume in api.block_storage.volumes()},
-            flavors={flavor.id: flavor.name for flavor in api.compute.flavors()},
         )
+        told = _listed(api.database, "/instances", "instances")
         full = [_got(api.database, f"/instances/{each['id']}", "instance") for each in told]
         found = (_candidate(each, there, definitions, api.database) for each in full)
         return [each for each in found if each is not None]
@@ -57,31 +55,43 @@ def candidates(cloud: str, region: str | None, definitions: Definitions) -> list
 def _candidate(
     told: dict[str, Any], there: _Cloud, definitions: Definitions, database: Any
 ) -> Candidate | None:
-    definition = definitions.get(told["datastore"]["type"])
-    addresses = [each["address"] for each in told.get("addresses", [])]
-    port = next((there.ports[a] for a in addresses if a in there.ports), None)
-    if definition is None or port is None or port.device_id not in there.servers:
+    """None for what gitrove has already."""
+    server, port = _server_and_port(told, there)
+    if server is not None and seen.ID in server.metadata:
         return None
-    server = there.servers[port.device_id]
-    if seen.ID in server.metadata:
-        return None
-    attached = [there.volumes[v["id"]] for v in server.attached_volumes if v["id"] in there.volumes]
-    data = [volume for volume in attached if not volume.is_bootable]
-    if len(data) != 1:
-        return None
-    volume = data[0]
-    version = _version(told["datastore"], definition)
+    software, number = told["datastore"]["type"], _number(told["datastore"])
+    definition = definitions.get(software)
+    version = _version(number, definition)
+    data = [] if server is None else _data_volumes(server, there)
+    refusal = ""
+    if definition is None or not version:
+        refusal = f"gitrove has no {software} {number}"
+    elif server is None:
+        refusal = "its server is in no project that this login sees"
+    elif len(data) != 1:
+        refusal = f"{len(data)} volumes are attached to it besides its root disk, not one"
+    if refusal or definition is None or server is None:
+        shown = {"datastore": {"name": software, "version": number}}
+        held = Pieces(server.id if server is not None else "")
+        return Candidate(
+            name=told["name"],
+            origin=f"Trove {told['id']}",
+            pieces=held,
+            spec=shown,
+            marks={},
+            refusal=refusal,
+        )
     spec: dict[str, Any] = {
         "datastore": {"name": definition.name, "version": version},
-        "flavor": pieces.flavor(server) or there.flavors.get(told["flavor"]["id"], ""),
-        "volume": {"size": volume.size, "type": volume.volume_type},
+        "flavor": pieces.flavor(server),
+        "volume": {"size": data[0].size, "type": data[0].volume_type},
         "availabilityZone": server.availability_zone,
         "lifecycle": {"preventDestroy": True},
     }
     return Candidate(
         name=told["name"],
         origin=f"Trove {told['id']}",
-        pieces=Pieces(server.id, [volume.id], [port.id]),
+        pieces=Pieces(server.id, [data[0].id], [port.id]),
         spec=spec | _contents(told["id"], definition, database),
         values=_values(told, definition, database),
         marks={seen.DATASTORE: definition.name, seen.VERSION: version, seen.PROTECTED: "true"},
@@ -89,13 +99,27 @@ def _candidate(
     )
 
 
-def _version(told: Mapping[str, Any], definition: Definition) -> str:
-    """The version of the definition that Trove's is one of. Raises Failed."""
-    number = str(told.get("version_number") or told["version"])
-    for known in definition.versions:
-        if f"{number}.".startswith(f"{known}."):
-            return known
-    return number
+def _server_and_port(told: Mapping[str, Any], there: _Cloud) -> tuple[Any, Any]:
+    """What has the instance's address; None for what is not visible."""
+    addresses = [each["address"] for each in told.get("addresses", [])]
+    port = next((there.ports[each] for each in addresses if each in there.ports), None)
+    return (there.servers.get(port.device_id), port) if port is not None else (None, None)
+
+
+def _data_volumes(server: Any, there: _Cloud) -> list[Any]:
+    ids = [each["id"] for each in server.attached_volumes]
+    attached = [there.volumes[each] for each in ids if each in there.volumes]
+    return [volume for volume in attached if not volume.is_bootable]
+
+
+def _number(told: Mapping[str, Any]) -> str:
+    return str(told.get("version_number") or told["version"])
+
+
+def _version(number: str, definition: Definition | None) -> str:
+    """The version of the definition that this one of Trove's is; empty where it is none."""
+    known = definition.versions if definition is not None else ()
+    return next((each for each in known if f"{number}.".startswith(f"{each}.")), "")
 
 
 def _contents(instance: str, definition: Definition, database: Any) -> dict[str, Any]:

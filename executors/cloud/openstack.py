@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -187,8 +188,13 @@ class OpenStackCloud:
             told = {**identity.metadata(), **metadata}
             # The server comes last: what has no server is not taken for a whole instance.
             self._network.mark(identity, held)
+            name = pieces.name(identity)
             for volume in held.volumes:
+                # By their names, too, they are found when the server is made anew.
+                named_so = pieces.volume_name(name, self._kind_of(volume))
+                self._api.block_storage.update_volume(volume, name=named_so)
                 self._api.block_storage.set_volume_metadata(volume, **told)
+            self._api.compute.update_server(held.server, name=name)
             self._api.compute.set_server_metadata(held.server, **told)
 
     def create_server(self, identity: Identity, machine: Machine, boot: Boot) -> None:
@@ -196,7 +202,7 @@ class OpenStackCloud:
             server = self._server_of(identity.id, pieces.name(identity))
             if server is None:
                 # A server group must not end between being found and being joined.
-                with self._placing:
+                with self._placing if machine.group else nullcontext():
                     server = self._begin_server(identity, machine, boot)
             try:
                 server = self._wait_until_active(server.id)

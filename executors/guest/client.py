@@ -23,8 +23,8 @@ from guest_agent.sealing import NotGenuine, open_sealed, seal
 _OBSERVE_SECONDS = 15.0
 _CALL_SECONDS = 300.0
 _LONG_SECONDS = 24 * 3600.0
-_LONG = ("prepare", "pre_upgrade", "post_upgrade")
-"""What takes as long as there is data: a restore, a clean end, an upgrade."""
+_LONG = ("pre_upgrade", "post_upgrade")
+"""What takes as long as there is data, as a restore does: a clean end, an upgrade."""
 _CONNECT_SECONDS = 3.0
 _AT_ONCE = 32
 
@@ -45,7 +45,8 @@ class SealedGuests:
             )
 
     def call(self, endpoint: Endpoint, method: str, **params: Any) -> Any:
-        deadline = _LONG_SECONDS if method in _LONG else _CALL_SECONDS
+        takes_long = method in _LONG or params.get("restore")
+        deadline = _LONG_SECONDS if takes_long else _CALL_SECONDS
         return self._exchange(endpoint, method, params, deadline)
 
     def _report(self, endpoint: Endpoint) -> Report | None:

@@ -154,6 +154,8 @@ class Manager:
                 self._take_over_ledger(source.chain[-1].backup)
             else:
                 self._driver.initialise()
+        elif self._upgrades_from(ledgers.load(self._ledger_path)):
+            return  # Another version's data waits for its upgrade, which is planned and shown.
         self._driver.start()
         self._keep_as_good()
         write_atomically(self._ended_mark, "")

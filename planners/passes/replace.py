@@ -36,7 +36,7 @@ def replacements(case: Case) -> list[Change]:
             field = "volume.type" if kind == seen.DATA else f"{kind}.type"
             changes.append(Change(field=field, before=there_of.type, after=wished.type))
     kinds = {each.kind for each in case.found.volumes}
-    if server is not None and kinds != set(case.volumes):
+    if server is not None and volume is not None and kinds != set(case.volumes):
         before, after = (", ".join(sorted(each)) for each in (kinds, case.volumes))
         changes.append(Change(field="volumeLayout", before=before, after=after))
     return changes

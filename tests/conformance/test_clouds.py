@@ -9,6 +9,7 @@ import pytest
 from executors.cloud.interface import Boot, Cloud, Disk, Identity, Machine
 from executors.errors import ActionError, Failed
 from planners import observed as seen
+from planners.steps import Pieces
 from tests.support.worlds import KEY, LocalWorld, SimulatedWorld
 
 ONE = Identity("shop", "one", "11111111-1111-1111-1111-111111111111")
@@ -209,3 +210,29 @@ def test_a_server_has_several_volumes_which_grow_and_go_by_themselves(cloud: Clo
     }  # fmt: skip
     cloud.delete_volume(left["user_log"].id)
     assert [volume.kind for volume in cloud.observe().volumes] == ["data"]
+
+
+def test_what_is_adopted_is_found_as_if_it_had_been_made_so(cloud: Cloud) -> None:
+    theirs = Identity("old", "one", ONE.id, "theirs")
+    cloud.create_port(theirs)
+    cloud.create_volume(theirs, Disk(1, "redis"))
+    cloud.create_volume(theirs, Disk(1, "redis", kind="user_log"))
+    cloud.create_server(theirs, replace(REDIS, kinds=("data", "user_log")), boot(theirs))
+    state = cloud.observe()
+    held = Pieces(state.servers[0].id, [v.id for v in state.volumes], [p.id for p in state.ports])
+    ours = Identity("shop", "uno", ONE.id, "ours")
+    for _ in range(2):
+        cloud.adopt(ours, held, {"colour": "red"})
+        state = cloud.observe()
+        for piece in (*state.servers, *state.volumes, *state.ports):
+            assert piece.metadata.items() >= ours.metadata().items()
+        assert state.servers[0].metadata["colour"] == "red"
+        assert state.servers[0].metadata[seen.SALT] == "salt"
+    # What it has is used when its server has to be made anew.
+    cloud.delete_server(state.servers[0].id)
+    cloud.create_port(ours)
+    cloud.create_volume(ours, Disk(1, "redis"))
+    cloud.create_server(ours, replace(REDIS, kinds=("data", "user_log")), boot(ours))
+    again = cloud.observe()
+    assert [v.id for v in again.volumes] == [v.id for v in state.volumes]
+    assert len(again.ports) == 1

@@ -87,7 +87,10 @@ def test_an_instance_of_troves_is_adopted(devcloud: Layout, made: Made, shell: S
         project = made.api.current_project_id
         values = {"max_connections": "90"}
         trove.record(devcloud, project, "legacy", made.server, made.volume, values)
-        assert "legacy" in shell.run("adopt", "--from", "trove")
+        stranger = trove.record(devcloud, project, "elsewhere", str(uuid.uuid4()), "", {})
+        told = shell.run("adopt", "--from", "trove")
+        assert "legacy" in told and stranger in told
+        assert "no project that this login sees" in told
         before = made.metadata()
         shell.run("adopt", "legacy", "--from", "trove", expect=1)
         assert made.metadata() == before

@@ -30,8 +30,11 @@ class Kind:
     fill: tuple[str, ...]
     count: tuple[str, Any]
 
-    def desired(self, version: str, extra: str = "") -> Desired:
-        return desire(f"""
+    def desired(self, version: str) -> Desired:
+        return desire(self.text(version))
+
+    def text(self, version: str) -> str:
+        return f"""
 apiVersion: gitrove/v1
 kind: Instance
 metadata: {{name: one}}
@@ -40,8 +43,7 @@ spec:
   flavor: tiny
   volume: {{size: 1}}
 {self.extra}
-{extra}
-""")
+"""
 
 
 SHOP = """
@@ -140,3 +142,22 @@ def test_an_agent_killed_in_the_middle_of_pg_upgrade_leaves_data_that_the_next_o
     assert ask(world, kind, query) == expected
     assert world.report("one").version.startswith("15")
     assert not fresh.exists() and not fresh.with_name("data.old").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.name)
+def test_a_server_that_is_made_anew_of_a_newer_version_upgrades_its_data_first(
+    world: LocalWorld, kind: Kind
+) -> None:
+    """Its version is not declared, and the default has changed since."""
+    assert not world.converge(kind.desired(kind.before)).actions
+    for query in kind.fill:
+        ask(world, kind, query)
+    world.cloud.delete_server(world.server("one").id)
+    undeclared = desire(kind.text(kind.before).replace(f', version: "{kind.before}"', ""))
+    assert world.apply(undeclared).succeeded
+    assert world.report("one").upgrades_from == kind.before
+    (action,) = world.plan(undeclared).actions
+    assert isinstance(action.step, UpgradeServer)
+    assert not world.converge(undeclared).actions
+    query, expected = kind.count
+    assert ask(world, kind, query) == expected
