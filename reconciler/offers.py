@@ -28,12 +28,14 @@ def offers(desired: Desired, definitions: Definitions, actor: Actor) -> Iterator
 
 
 def _row(name: str, version: str, definition: Definition, state: str) -> Row:
+    known = definition.versions[version]
     return {
         "datastore": name,
         "version": version,
-        "maturity": definition.maturity,
+        "maturity": known.maturity or definition.maturity,
         "visibility": state,
         "port": str(definition.port),
+        "upgrades from": ", ".join(known.upgrades_from),
         "volumes": ", ".join(definition.volume_kinds),
         "can": ", ".join(sorted(definition.capabilities)),
     }

@@ -50,7 +50,9 @@ def plan_lines(plan: Plan, verdict: Verdict | None = None) -> Iterator[str]:
 def summary_line(plan: Plan) -> str:
     """``Plan: 2 to create, … on 3 instances. Impact: restart.``"""
     if not plan.actions and not plan.obstacles:
-        return f"[green]No changes.[/] {plan.summary.unchanged} instances are as declared."
+        unchanged = plan.summary.unchanged
+        are = "instance is" if unchanged == 1 else "instances are"
+        return f"[green]No changes.[/] {unchanged} {are} as declared."
     counts = [(verb, sum(a.verb is verb for a in plan.actions)) for verb in Verb]
     parts = [f"[{_SYMBOLS[verb][1]}]{count} to {verb}[/]" for verb, count in counts if count]
     instances = len({action.address for action in plan.actions})

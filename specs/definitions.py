@@ -35,6 +35,8 @@ class VersionDefinition(_Data):
 
     packages: list[str]
     upgrades_from: list[str] = Field(default_factory=list)
+    maturity: Maturity | None = None
+    """Where it is another than the datastore's."""
 
 
 class Names(_Data):
