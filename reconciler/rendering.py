@@ -28,12 +28,11 @@ _PHRASES = {
 
 def plan_lines(plan: Plan, verdict: Verdict | None = None) -> Iterator[str]:
     """The plan as lines of rich markup."""
-    for address, group in groupby(plan.actions, key=lambda action: action.address):
+    for _, group in groupby(plan.actions, key=lambda action: action.address):
         actions = list(group)
-        symbol, colour = _SYMBOLS[_overall(actions)]
-        yield f"[{colour}]{symbol}[/] [bold]{escape(address)}[/]"
+        yield instance_line(actions)
         for action in actions:
-            yield from _action_lines(action)
+            yield from action_lines(action)
         yield ""
     for note in plan.notes:
         yield f"[dim]i {escape(note.address)}: {escape(note.text)}[/]"
@@ -81,7 +80,14 @@ def _first_word(name: str) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).split()[0]
 
 
-def _action_lines(action: Action) -> Iterator[str]:
+def instance_line(actions: list[Action]) -> str:
+    """What happens to the instance as a whole that all of *actions* are of."""
+    symbol, colour = _SYMBOLS[_overall(actions)]
+    return f"[{colour}]{symbol}[/] [bold]{escape(actions[0].address)}[/]"
+
+
+def action_lines(action: Action) -> Iterator[str]:
+    """One action with its reason and its differences."""
     yield f"    {action_line(action)}  [dim]{escape(action.reason)}[/]"
     for change in action.changes:
         yield f"        {escape(_change(change))}"

@@ -13,7 +13,6 @@ from reconciler.cli.shared import (
     FAILURE,
     Directory,
     Output,
-    OutputOption,
     Revision,
     Worktree,
     console,
@@ -41,6 +40,12 @@ Snapshot = Annotated[
 ]
 
 
+class Shape(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 class GraphFormat(StrEnum):
     MERMAID = "mermaid"
     DOT = "dot"
@@ -59,17 +64,30 @@ def plan(
         bool, typer.Option(help="Exit with 0: no changes, 2: changes, 1: error.")
     ] = False,
     allow_mass_destroy: AllowMassDestroy = False,
-    output: OutputOption = Output.TEXT,
+    base: Annotated[
+        str,
+        typer.Option(help="With markdown: leave out what this commit or branch plans as well."),
+    ] = "",
+    output: Annotated[
+        Shape, typer.Option(help="How to print; markdown is a comment for a pull request.")
+    ] = Shape.TEXT,
 ) -> None:
     """Show what apply would do, and what it would cost."""
     from planners.plan import encode
     from policy.check import Consent
+    from reconciler.markdown import comment
 
     with errors_explained():
         workspace = open_workspace(directory, revision, worktree)
-        made = make(workspace, observed_for(workspace, snapshot), target)
+        observed = observed_for(workspace, snapshot)
+        made = make(workspace, observed, target)
         verdict = judge(workspace, made, Consent(mass_destroy=allow_mass_destroy))
-        show(made, verdict, output)
+        if output is Shape.MARKDOWN:
+            before = open_workspace(directory, base) if base else None
+            without = make(before, observed, target) if before else None
+            typer.echo(comment(made, verdict, without), nl=False)
+        else:
+            show(made, verdict, Output(output.value))
         if save:
             save.write_bytes(encode(made))
             console(stderr=True).print(f"Saved. Run it with: gitrove apply {save}")

@@ -5,7 +5,7 @@ apiVersion: gitrove/v1
 kind: Instance
 metadata: {name: orders}
 spec:
-  datastore: {name: mariadb, version: "10.11"}
+  datastore: {name: mariadb, version: "10.5"}
   flavor: small
   volume: {size: 2, type: standard}
   configuration: tuned
@@ -32,7 +32,7 @@ kind: Instance
 metadata: {name: passing}
 spec:
   datastore: {name: postgresql}
-  access: {allowedCidrs: []}
+  access: {allowedCidrs: [], floatingNetwork: public}
   flavor: tiny
   volume: {size: 1}
   lifecycle: {onDelete: finalBackup}
@@ -74,7 +74,8 @@ spec:
       grants: [{database: store, privileges: [SELECT]}]
     - name: renamed
       formerName: former
-  access: {allowedCidrs: ["10.0.0.0/8"]}
+  access: {allowedCidrs: ["10.0.0.0/8"], floatingNetwork: public}
+  guestKey: {rotation: 2}
   lifecycle: {preventDestroy: true}
 ---
 apiVersion: gitrove/v1
