@@ -8,6 +8,7 @@ the database only Trove's guest knows, which need not answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,8 @@ from specs.definitions import Definition, Definitions
 
 _SERVICES = ("compute", "block_storage", "network", "database")
 _WAIT_SECONDS = 10.0
-"""For what Trove has to ask a guest; the others do not wait for one that is silent."""
+"""For any answer; what Trove would have to ask a silent guest for is left out."""
+_AT_ONCE = 8
 NOTE = (
     "Trove still manages it, too, and no gitrove guest runs in it: it is watched and protected, "
     "and what is inside is left alone. To move it, restore its data into a new instance."
@@ -40,16 +42,20 @@ class _Cloud:
 def candidates(cloud: str, region: str | None, definitions: Definitions) -> list[Candidate]:
     """Every instance of Trove's that is not adopted yet. Raises Passing or Failed."""
     api = connected(cloud, region, _SERVICES)
-    with errors("ask Trove"):
+    with errors("look at the cloud"):
         there = _Cloud(
             ports={pieces.address(port): port for port in api.network.ports()},
             servers={server.id: server for server in api.compute.servers()},
             volumes={volume.id: volume for volume in api.block_storage.volumes()},
         )
-        told = _listed(api.database, "/instances", "instances")
-        full = [_got(api.database, f"/instances/{each['id']}", "instance") for each in told]
-        found = (_candidate(each, there, definitions, api.database) for each in full)
-        return [each for each in found if each is not None]
+    told = _listed(api.database, "/instances", "instances")
+
+    def one(listed: dict[str, Any]) -> Candidate | None:
+        full = _got(api.database, f"/instances/{listed['id']}", "instance")
+        return _candidate(full, there, definitions, api.database)
+
+    with ThreadPoolExecutor(_AT_ONCE, "trove") as pool:
+        return [each for each in pool.map(one, told) if each is not None]
 
 
 def _candidate(

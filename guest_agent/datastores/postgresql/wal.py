@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def settle_wal(place: Place) -> None:
         shutil.copytree(inside, fresh)
         for path in (fresh, *fresh.rglob("*")):
             give_to(path, place.server_user)
+        os.sync()  # The copy is all there is of it once the original is gone.
         # What stands there belongs to data that this directory took the place of.
         shutil.rmtree(volume / "pg_wal", ignore_errors=True)
         fresh.rename(volume / "pg_wal")
