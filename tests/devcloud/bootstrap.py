@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -66,11 +67,12 @@ def bring_up(layout: Layout, tell: Tell) -> None:
     with connected(layout, "devcloud-admin") as admin:
         _register(admin)
     # Conductor and scheduler end at once when their users do not exist.
+    began = now()
     services.start(layout, services.SERVICES)
     services.wait_for_apis(layout)
     tell("waiting for the hosts")
     _discover_hosts(layout)
-    wait_for_services(layout)
+    wait_for_services(layout, began)
     tell("making flavors, images and the network")
     _furnish(layout)
 
@@ -86,15 +88,28 @@ def connected(layout: Layout, cloud: str) -> Iterator[Connection]:
         connection.close()
 
 
-def wait_for_services(layout: Layout) -> None:
-    """Until both hosts and the volume service take orders. Raises NotUp."""
+def now() -> str:
+    """The time as services report it: UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def wait_for_services(layout: Layout, since: str) -> None:
+    """Until both hosts and the volume service, started *since* then, take orders. Raises NotUp.
+
+    What they reported before they were stopped makes them look up for a minute.
+    """
     with connected(layout, "devcloud-admin") as admin:
 
+        def reports(service: Any) -> bool:
+            return service.state == "up" and (service.updated_at or "") >= since
+
         def up() -> bool:
-            compute = {(s.binary, s.host) for s in admin.compute.services() if s.state == "up"}
-            storage = {s.binary for s in admin.block_storage.services() if s.state == "up"}
+            compute = {(s.binary, s.host) for s in admin.compute.services() if reports(s)}
+            storage = {s.binary for s in admin.block_storage.services() if reports(s)}
             wanted = {("nova-compute", host) for host in COMPUTES}
-            return wanted <= compute and {"cinder-volume", "cinder-scheduler"} <= storage
+            ready = wanted <= compute and {"cinder-volume", "cinder-scheduler"} <= storage
+            # The scheduler has an opinion of its own, which lags behind the services' list.
+            return ready and any(admin.block_storage.backend_pools())
 
         if not wait_until(lambda: _true(up), 120, 0.3):
             raise services.NotUp("the hosts did not report within 120 s")

@@ -38,10 +38,11 @@ def up(layout: Layout, tell: Tell = lambda _text: None) -> None:
         cache.save(layout)
     tell("starting the services")
     services.start_infrastructure(layout)
+    started = bootstrap.now()
     services.start(layout, services.SERVICES)
     services.wait_for_apis(layout)
     tell("waiting for the hosts")
-    bootstrap.wait_for_services(layout)
+    bootstrap.wait_for_services(layout, started)
     (layout.run / "up").touch()
     tell(f"up after {time.monotonic() - began:.0f} s")
 
