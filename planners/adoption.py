@@ -55,7 +55,7 @@ def of_other_repositories(
 ) -> list[Candidate]:
     """Instances with a gitrove guest that answers to our key and carry another repository's name.
 
-    Also those that a person made from an exported template under no repository.
+    Also those that were made by hand and carry no repository's name.
     """
     found = []
     for _, pieces, report in reports_by_address(observed):
