@@ -131,3 +131,8 @@ spec:
     made = make_plan(ours, world.observe(), world.key, repository="ours")
     assert (made.actions, made.obstacles) == ([], [])
     assert ids_by_address(world.observe()) == {Address("ours", "one"): one.id}
+
+
+def test_what_was_made_by_hand_for_no_repository_can_be_adopted_too() -> None:
+    (one,) = candidates(observed(repository=""))
+    assert (one.origin, one.id) == ("no repository", ID)
