@@ -98,7 +98,7 @@ def delete_port(step: steps.DeletePort, context: Context) -> None:
 
 @handles(steps.CreateVolume)
 def create_volume(step: steps.CreateVolume, context: Context) -> None:
-    disk = Disk(step.size, step.datastore, step.volume_type, step.zone, step.kind)
+    disk = Disk(step.size, step.datastore, step.volume_type, step.zone, step.kind, step.image)
     context.cloud.create_volume(_identity(step, context), disk)
 
 

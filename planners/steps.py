@@ -131,6 +131,8 @@ class CreateVolume(OfInstance, frozen=True, kw_only=True, tag=True):
     volume_type: str = ""
     zone: str = ""
     kind: str = "data"
+    image: str = ""
+    """The name of what is written to it; of a root disk alone."""
 
 
 class Adopt(OfInstance, frozen=True, kw_only=True, tag=True):

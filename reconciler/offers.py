@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from policy.verdict import Actor
 from specs.definitions import Definition, Definitions
 from specs.desired import Desired
+from specs.layouts import kinds
 
 Row = dict[str, str]
 
@@ -36,7 +37,7 @@ def _row(name: str, version: str, definition: Definition, state: str) -> Row:
         "visibility": state,
         "port": str(definition.port),
         "upgrades from": ", ".join(known.upgrades_from),
-        "volumes": ", ".join(definition.volume_kinds),
+        "volumes": ", ".join(kinds(definition)),
         "can": ", ".join(sorted(definition.capabilities)),
     }
 

@@ -11,6 +11,8 @@ from specs.models.instance import Volume
 from specs.problems import suggestion
 
 DATA = "data"
+ROOT = "root"
+"""What a server of any datastore may boot from; the guest mounts the others."""
 Path = tuple[str | int, ...]
 
 
@@ -26,7 +28,12 @@ def volumes_of(
         return {DATA: spec.volume}
     layout = desired.layouts.get(Address(address.project, spec.volume_layout or ""))
     by_kind = {each.kind: each for each in layout.spec.volumes} if layout else {}
-    return {kind: by_kind[kind] for kind in definition.volume_kinds if kind in by_kind}
+    return {kind: by_kind[kind] for kind in kinds(definition) if kind in by_kind}
+
+
+def kinds(definition: Definition) -> list[str]:
+    """The kinds of volumes that an instance of the datastore can have."""
+    return [*definition.volume_kinds, ROOT]
 
 
 def check(
@@ -42,7 +49,7 @@ def check(
         text = f'no VolumeLayout "{name}" in {address.project}{suggestion(name, known)}'
         yield ("spec", "volumeLayout"), text
         return
-    for kind in [v.kind for v in layout.spec.volumes if v.kind not in definition.volume_kinds]:
-        has = ", ".join(definition.volume_kinds)
+    has = ", ".join(kinds(definition))
+    for kind in [v.kind for v in layout.spec.volumes if v.kind not in kinds(definition)]:
         text = f'{definition.title} has no volume of the kind "{kind}" ({name}); it has {has}'
         yield ("spec", "volumeLayout"), text

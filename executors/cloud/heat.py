@@ -142,6 +142,8 @@ def _volume(step: CreateVolume, stack: Stack) -> dict[str, Any]:
         "size": step.size,
         "metadata": identity.metadata() | disk.metadata(),
     }
+    if step.image:
+        properties["image"] = step.image
     if step.volume_type:
         properties["volume_type"] = step.volume_type
     if step.zone:
@@ -157,13 +159,12 @@ def _server_group(step: CreateServer, stack: Stack) -> dict[str, Any]:
 def _server(step: CreateServer, boot: Boot, stack: Stack) -> dict[str, Any]:
     port, identity = f"{step.name}_port", stack.identity(step)
     volumes = {kind: _volume_title(step.name, kind) for kind in step.kinds}
-    marks = {kind: f"{_VOLUME}_{kind}_" for kind in volumes}
+    marks = {kind: f"{_VOLUME}_{kind}_" for kind in volumes if kind != seen.ROOT}
     hidden = replace(boot, key=_KEY, secret=_SECRET)
     told = cloud_config(step.instance, _ADDRESS, marks, hidden)
     properties: dict[str, Any] = {
         "name": pieces.name(identity),
         "flavor": step.flavor,
-        "image": step.image,
         "config_drive": True,
         "networks": [{"port": {"get_resource": port}}],
         "user_data_format": "RAW",
@@ -172,7 +173,7 @@ def _server(step: CreateServer, boot: Boot, stack: Stack) -> dict[str, Any]:
                 "template": told,
                 "params": {
                     _ADDRESS: {"get_attr": [port, "fixed_ips", 0, "ip_address"]},
-                    **{marks[kind]: _serial(title) for kind, title in volumes.items()},
+                    **{mark: _serial(volumes[kind]) for kind, mark in marks.items()},
                     _KEY: {"get_param": f"{step.name}_key"},
                     _SECRET: {"get_param": f"{step.name}_secret"},
                 },
@@ -181,13 +182,15 @@ def _server(step: CreateServer, boot: Boot, stack: Stack) -> dict[str, Any]:
         "metadata": identity.metadata() | machine_of(step).metadata() | boot.metadata(),
         "block_device_mapping_v2": [
             {
-                "boot_index": -1,
+                "boot_index": 0 if kind == seen.ROOT else -1,
                 "volume_id": {"get_resource": volume},
                 "delete_on_termination": False,
             }
-            for volume in volumes.values()
+            for kind, volume in volumes.items()
         ],
     }
+    if seen.ROOT not in volumes:
+        properties["image"] = step.image
     if step.zone:
         properties["availability_zone"] = step.zone
     if step.group:

@@ -62,6 +62,8 @@ class Disk:
     type: str = ""
     zone: str = ""
     kind: str = seen.DATA
+    image: str = ""
+    """What a root disk is made from, by name."""
 
     def metadata(self) -> dict[str, str]:
         kind = {seen.VOLUME_KIND: self.kind} if self.kind != seen.DATA else {}
@@ -85,7 +87,7 @@ class Machine:
     rotation: int = 1
     """Of the guest's key."""
     kinds: tuple[str, ...] = (seen.DATA,)
-    """Of its volumes, in the order in which they are mounted."""
+    """Of its volumes, in the order in which they are mounted; it boots from one for the root."""
 
     def metadata(self) -> dict[str, str]:
         placed = {seen.PLACEMENT: f"{self.group} {self.policy}"} if self.group else {}
@@ -156,7 +158,8 @@ class Cloud(Protocol):
 
     def delete_port(self, port: str) -> None: ...
 
-    def create_volume(self, identity: Identity, disk: Disk) -> None: ...
+    def create_volume(self, identity: Identity, disk: Disk) -> None:
+        """Make it, empty or from the disk's image."""
 
     def extend_volume(self, volume: str, size: int) -> None: ...
 

@@ -260,6 +260,8 @@ class LocalCloud:
     ) -> None:
         place = make_folder(self._place("s", server.id), 0o711)
         mounts = {each.kind: str(self._place("v", each.id) / "mount") for each in volumes}
+        # Nothing boots here: the volume for it is a record.
+        mounts.pop(seen.ROOT, None)
         settings = {
             "instance": server.metadata[seen.ID],
             "datastore": boot.datastore,

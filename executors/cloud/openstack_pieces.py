@@ -36,9 +36,15 @@ def server_group(metadata: Mapping[str, str], group: str) -> str:
     return ".".join([TAG, *filter(None, owner), group])
 
 
-def server(told: Any, ports: Mapping[str, str], images: Mapping[str, str]) -> Server:
-    """*ports* has the ids of ports by server, *images* names by id."""
-    image = (told.image or {}).get("id") or ""
+def server(
+    told: Any, ports: Mapping[str, str], images: Mapping[str, str], roots: Mapping[str, str]
+) -> Server:
+    """*ports* has the ids of ports by server, *images* names by id.
+
+    *roots* has the ids of the images that volumes to boot from were made of.
+    """
+    attached = [roots[each["id"]] for each in told.attached_volumes if each["id"] in roots]
+    image = (told.image or {}).get("id") or next(iter(attached), "")
     return Server(
         id=told.id,
         region=told.metadata.get(seen.REGION, ""),
@@ -51,6 +57,11 @@ def server(told: Any, ports: Mapping[str, str], images: Mapping[str, str]) -> Se
         port=ports.get(told.id, ""),
         metadata=dict(told.metadata),
     )
+
+
+def image_of(volume: Any) -> str:
+    """The id of the image that was written to a volume; empty when none was."""
+    return str((volume.volume_image_metadata or {}).get("image_id", ""))
 
 
 def image_digest(told: Any) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from executors.cloud.interface import Boot
 from executors.errors import Failed
-from planners.observed import DATA
+from planners.observed import DATA, ROOT
 
 SETTINGS = "/etc/gitrove/agent.json"
 UNIT = "gitrove-guest-agent"
@@ -30,9 +30,10 @@ _MOST_BYTES = 65535
 def user_data(instance: str, address: str, volumes: Mapping[str, str], boot: Boot) -> str:
     """The cloud-config of one server, in base64. Raises Failed where Nova would not take it.
 
-    *volumes* has ids by kind, which hypervisors show as the disks' serials.
+    *volumes* has ids by kind, which hypervisors show as the disks' serials; what it boots from
+    is nothing that the guest mounts.
     """
-    serials = {kind: volume[:SERIAL] for kind, volume in volumes.items()}
+    serials = {kind: volume[:SERIAL] for kind, volume in volumes.items() if kind != ROOT}
     text = cloud_config(instance, address, serials, boot)
     encoded = base64.b64encode(text.encode()).decode()
     if len(encoded) > _MOST_BYTES:

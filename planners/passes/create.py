@@ -44,6 +44,7 @@ def infrastructure(case: Case) -> Answer:
             volume_type=wished.type or "",
             zone=zone,
             kind=kind,
+            image=case.offer.image if kind == seen.ROOT else "",
         )
         changes = [Change(field="size", after=f"{wished.size} GiB")]
         if wished.type:

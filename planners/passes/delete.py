@@ -51,8 +51,11 @@ def delete(
         yield Draft("server", verb, step, reason, Impact.DOWNTIME)
     for volume in found.volumes:
         gone = DeleteVolume(instance=found.id, volume=volume.id)
-        text = f"{reason}; its data goes with it"
-        yield Draft(volume_item(volume.kind), verb, gone, text, Impact.DATA_LOSS)
+        item, text = volume_item(volume.kind), f"{reason}; its data goes with it"
+        if volume.kind == seen.ROOT:
+            yield Draft(item, verb, gone, reason)
+        else:
+            yield Draft(item, verb, gone, text, Impact.DATA_LOSS)
     for floating in found.floating:
         released = ReleaseFloating(instance=found.id, floating=floating.id)
         yield Draft(f"floating address {floating.address}", verb, released, reason)

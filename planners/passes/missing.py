@@ -17,7 +17,7 @@ def incident(case: Case) -> Answer:
         return
     # A kind that was never there is another layout, which cannot come in place.
     held = [kind for kind in case.volumes if kind == seen.DATA or case.found.server is None]
-    gone = [kind for kind in held if case.found.volume_of(kind) is None]
+    gone = [kind for kind in held if kind != seen.ROOT and case.found.volume_of(kind) is None]
     if gone:
         volumes = f"its volume with its {' and '.join(gone)}"
         what = volumes if case.found.anything else "everything of it"

@@ -16,7 +16,7 @@ from specs.models.instance import Volume
 class KindOfVolume(Volume):
     """One of the volumes. ``gitrove datastores`` tells which kinds a datastore has."""
 
-    kind: str = Field(description="What is on it: data, binlog, wal, user_log.")
+    kind: str = Field(description="What is on it: data, binlog, wal, user_log, root.")
 
 
 class VolumeLayoutSpec(Model):

@@ -28,7 +28,12 @@ spec:
 apiVersion: gitrove/v1
 kind: Instance
 metadata: {name: cache}
-spec: {datastore: {name: redis}, flavor: tiny, volume: {size: 1}}
+spec: {datastore: {name: redis}, flavor: tiny, volumeLayout: split}
+---
+apiVersion: gitrove/v1
+kind: VolumeLayout
+metadata: {name: split}
+spec: {volumes: [{kind: data, size: 1}, {kind: root, size: 3}]}
 """
 SETTINGS = """
 apiVersion: gitrove/v1
@@ -71,6 +76,7 @@ def test_heat_takes_the_template_and_its_parameters_are_the_only_secrets(shell: 
         "cache_port OS::Neutron::Port",
         "cache_server OS::Nova::Server",
         "cache_volume OS::Cinder::Volume",
+        "cache_volume_root OS::Cinder::Volume",
         "group_pair OS::Nova::ServerGroup",
         "orders_floating OS::Neutron::FloatingIP",
         "orders_group OS::Neutron::SecurityGroup",
@@ -78,6 +84,9 @@ def test_heat_takes_the_template_and_its_parameters_are_the_only_secrets(shell: 
         "orders_server OS::Nova::Server",
         "orders_volume OS::Cinder::Volume",
     ]
+    resources = YAML(typ="safe").load(text)["resources"]
+    assert "image" not in resources["cache_server"]["properties"]
+    assert resources["cache_volume_root"]["properties"]["image"] == "redis-7.0"
     assert secrets.stat().st_mode & 0o777 == 0o600
     hidden = YAML(typ="safe").load(secrets.read_text())["parameters"]
     assert sorted(hidden) == sorted(YAML(typ="safe").load(text)["parameters"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from executors.errors import Failed
 from planners.steps import UpgradeServer
+from tests.devcloud import bootstrap
 from tests.openstack.test_instances import THREE, assert_rows, orders, write_rows
 from tests.support.openstack import OpenStackWorld
 
@@ -16,7 +19,11 @@ LAYOUT = """
 apiVersion: gitrove/v1
 kind: VolumeLayout
 metadata: {name: split}
-spec: {volumes: [{kind: data, size: 2, type: standard}, {kind: binlog, size: 1}]}
+spec:
+  volumes:
+    - {kind: data, size: 2, type: standard}
+    - {kind: binlog, size: 1}
+    - {kind: root, size: 3, type: fast}
 ---"""
 
 
@@ -36,7 +43,8 @@ def test_rows_logins_and_addresses_stay(
     write_rows(world)
     names = ("orders", "ledger", "cache")
     kinds = sorted(v.kind for v in world.cloud.observe().volumes if v.name == "orders")
-    assert kinds == ["binlog", "data"]
+    assert kinds == ["binlog", "data", "root"]
+    assert root_images(world) == ["mariadb-10.5"]
     assert orders(world, "SELECT @@log_bin_basename").endswith("/binlog/binlog/binlog")
     before = {name: (world.server(name).id, world.address(name)) for name in names}
 
@@ -64,4 +72,13 @@ def test_rows_logins_and_addresses_stay(
         assert world.report(name).version.startswith(new), old
         assert world.server(name).metadata["gitrove:version"] == new
     assert {name: (world.server(name).id, world.address(name)) for name in names} == before
+    assert root_images(world) == ["mariadb-10.11"]
     assert_rows(world)
+
+
+def root_images(world: OpenStackWorld) -> list[str]:
+    """The names of the images that are on volumes to boot from, as Cinder tells them."""
+    with bootstrap.connected(world.layout, "devcloud-tests") as connection:
+        api: Any = connection
+        told = [v.volume_image_metadata for v in api.block_storage.volumes() if v.is_bootable]
+    return [each["image_name"] for each in told]

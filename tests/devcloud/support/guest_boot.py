@@ -2,7 +2,7 @@
 
 It does what cloud-init and systemd do on a real one, as far as gitrove's user
 data asks for it: MIME multi-part and cloud-config with ``write_files`` and
-``runcmd``, once for each root disk; disks by their ids below /dev/disk; units
+``runcmd``, once for each server that a root disk boots; disks by their ids below /dev/disk; units
 that were enabled, started at every boot and again when they fail. A guest has
 no root of its own, so every absolute path is put below FOLDER/root, as chroot
 would do.
@@ -49,9 +49,12 @@ class Machine:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         signal.signal(signal.SIGTERM, self._power_button)
         self._show_disks()
-        if not self._enabled.exists():
-            self._enabled.touch()
+        server = json.loads((self._drive / "meta_data.json").read_text())["uuid"]
+        booted = self._root / "server"
+        if not booted.exists() or booted.read_text() != server:
+            self._enabled.write_text("")
             self._first_boot()
+            booted.write_text(server)
         while not self._off:
             for unit in self._enabled.read_text().split():
                 self._keep_running(unit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planners.case import Draft
-from planners.observed import StoredBackup
+from planners.observed import ROOT, StoredBackup
 from planners.passes.delete import delete
 from planners.plan import Impact
 from planners.steps import Stage, TakeFinalBackup
@@ -18,6 +18,12 @@ def test_server_volume_and_port_go_and_the_loss_is_said() -> None:
     assert summary(iter(drafts)) == ["delete server", "delete volume", "delete port"]
     impacts = [each.impact for each in drafts if isinstance(each, Draft)]
     assert impacts == [Impact.DOWNTIME, Impact.DATA_LOSS, Impact.NONE]
+
+
+def test_a_root_disk_has_no_data_to_lose() -> None:
+    drafts = list(delete(ONE, found(volume={"kind": ROOT}), report(), [], "no longer declared"))
+    impacts = [each.impact for each in drafts if isinstance(each, Draft)]
+    assert impacts == [Impact.DOWNTIME, Impact.NONE, Impact.NONE]
 
 
 def test_a_protected_instance_stays_whole() -> None:

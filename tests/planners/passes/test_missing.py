@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planners.case import Found
-from planners.observed import Record
+from planners.observed import ROOT, Record
 from planners.passes.missing import incident
+from specs.models.instance import Volume
 from tests.support.cases import LIVED, case, found, spec, summary
 
 
@@ -17,6 +20,13 @@ def test_a_lost_volume_is_an_incident_although_the_server_is_there() -> None:
     whole = found()
     (obstacle,) = summary(incident(case(spec(), Found(whole.servers, [], whole.ports))))
     assert "its volume with its data is missing" in obstacle
+
+
+def test_a_lost_root_disk_is_no_incident() -> None:
+    whole = found()
+    rootless = case(spec(), Found([], whole.volumes, whole.ports), record=LIVED)
+    with_root = {**rootless.volumes, ROOT: Volume(size=5)}
+    assert summary(incident(replace(rootless, volumes=with_root))) == []
 
 
 def test_what_was_deleted_or_never_lived_may_be_made() -> None:

@@ -77,6 +77,14 @@ class Guest:
         if not link.is_symlink():
             link.symlink_to(path)
 
+    def boot_from(self, volume):
+        """Have the root disk on *volume*; the id of the image that was written to it."""
+        root = self.folder / "root"
+        if not root.is_symlink():
+            (volume / "root").mkdir(mode=0o711, exist_ok=True)
+            root.symlink_to(volume / "root")
+        return (volume / ".image").read_text()
+
 
 class GuestProcDriver(fake.FakeDriver):
     capabilities = dict(fake.FakeDriver.capabilities, supports_migrate_to_same_host=True)
@@ -106,17 +114,20 @@ class GuestProcDriver(fake.FakeDriver):
         guest.folder.mkdir(mode=0o711, exist_ok=True)
         guest.folder.chmod(0o711)
         shutil.rmtree(guest.folder / "volumes", ignore_errors=True)
-        (guest.folder / "root").mkdir(mode=0o711, exist_ok=True)
         mapping = (block_device_info or {}).get("block_device_mapping", [])
         volumes = {_volume(each["connection_info"]): each["mount_device"] for each in mapping}
+        image = instance.image_ref
         for each in mapping:
             info = each["connection_info"]
             guest.link(_volume(info), info["data"]["path"])
+            if each["boot_index"] == 0:
+                image = guest.boot_from(Path(info["data"]["path"]))
+        (guest.folder / "root").mkdir(mode=0o711, exist_ok=True)
         guest.save(
             {
                 "name": instance.name,
                 "host": self._host,
-                "image": instance.image_ref,
+                "image": image,
                 "flavor": instance.flavor.name,
                 "volumes": volumes,
             }
