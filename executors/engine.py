@@ -47,10 +47,15 @@ class Entry:
     details: str = ""
 
 
+class Refused(Exception):
+    """The sink does not let anything more be started; the text says why."""
+
+
 class Sink(Protocol):
     """Where entries go. When ``record`` returns, they are durable."""
 
-    def record(self, entries: Sequence[Entry]) -> None: ...
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Raises Refused when actions must not be started any more."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,16 @@ class Stop:
 
 @dataclass
 class Outcome:
-    """What became of each action, by id; ``stopped`` if the rest was never begun."""
+    """What became of each action, by id; ``stopped`` if the rest was never begun.
+
+    ``refused`` says why, where the journal forbade it.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: list[Entry] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: bool = False
+    refused: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -159,7 +168,12 @@ class _Walk:
             action = self._actions[self._ready.get()]
             if self._enters(action):
                 batch.append(action)
-        self._record([Entry(action, State.STARTED) for action in batch])
+        try:
+            self._record([Entry(action, State.STARTED) for action in batch])
+        except Refused as error:
+            self._outcome.refused = str(error)
+            self._stop.ask()
+            return 0
         for action in batch:
             pool.submit(self._attempt, action)
         return len(batch)

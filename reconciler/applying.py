@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import gethostname
 
 from executors.cloud.interface import Cloud
 from executors.engine import FREE, Entry, Lanes, Outcome, Stop, execute
@@ -16,9 +18,11 @@ from planners.observed import Observed
 from planners.plan import Action, Plan
 from planners.planning import basis_by_address
 from planners.steps import DeleteBackup, TakeBackup
+from reconciler import places
 from reconciler.journal.journal import Journal
-from reconciler.locks import project_locks
+from reconciler.journal.leases import exclusive
 from reconciler.observation import learn, observe
+from reconciler.workspace import Workspace
 from specs.definitions import Definitions
 from specs.desired import Address
 
@@ -43,9 +47,12 @@ class World:
     locks: Path
     repository: str = ""
     stores: Stores = field(default_factory=dict)
+    holder: str = field(default_factory=lambda: f"{gethostname()}:{os.getpid()}")
+    """By what name it holds leases."""
 
-    def observe(self) -> Observed:
-        return observe(self.cloud, self.guests, self.journal, self.stores)
+    def observe(self, projects: Collection[str] | None = None) -> Observed:
+        """Everything; with *projects*, only their guests are asked."""
+        return observe(self.cloud, self.guests, self.journal, self.stores, projects)
 
     def context(self, tell: Callable[[str, str], None]) -> Context:
         return Context(
@@ -57,6 +64,20 @@ class World:
             self.stores,
             tell,
         )
+
+
+def world_of(workspace: Workspace, journal: Journal) -> World:
+    """What an apply of the workspace acts on."""
+    return World(
+        workspace.cloud,
+        workspace.guests,
+        workspace.key,
+        workspace.definitions,
+        journal,
+        places.home() / "locks",
+        workspace.revision.settings.repository,
+        workspace.stores,
+    )
 
 
 def apply(
@@ -78,11 +99,11 @@ def apply(
         # The guest takes one backup at a time; they need not wait for other changes.
         if not isinstance(action.step, TakeBackup | DeleteBackup)
     }
-    with project_locks(world.locks, projects):
-        observed = world.observe()
+    with exclusive(world.journal, world.holder, world.locks, projects) as fence:
+        observed = world.observe({Address.parse(each).project for each in plan.basis})
         _refuse_if_stale(plan, observed)
         learn(world.journal, observed)
-        run = world.journal.begin(plan, actor)
+        run = world.journal.begin(plan, actor, fence)
         context = world.context(tell)
 
         def act(action: Action) -> None:

@@ -5,34 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from guest_agent.contract import report as words
 from guest_agent.contract.report import Archive, Report
 from planners import observed as seen
 from planners.case import NOTHING, Found
 from planners.observed import Observed
 from planners.planning import reports_by_address
+from reconciler.health import assess
 from reconciler.journal.journal import Fault
 from reconciler.moments import utc
 from specs.desired import Address, Desired
 
 Row = dict[str, Any]
-
-
-def health(found: Found, report: Report | None) -> str:
-    """One word for how an instance is."""
-    if not found.anything:
-        return "MISSING"
-    if found.server is None:
-        return "NO SERVER"
-    if found.server.status != "ACTIVE":
-        return found.server.status
-    if report is None:
-        return "UNKNOWN"
-    if not report.prepared:
-        return "FAILED" if report.fault else "BUILD"
-    if report.status != words.RUNNING:
-        return "STOPPED"
-    return "RESTART REQUIRED" if report.configuration.restart_required else "HEALTHY"
 
 
 def rows(desired: Desired, observed: Observed, faults: dict[str, str]) -> list[Row]:
@@ -48,10 +31,12 @@ def _row(
     offer = desired.offers.get(address)
     server = found.server
     datastore = server.metadata.get(seen.DATASTORE, "") if server else ""
+    health, reason = assess(found, report)
     used = f"{(report.volume_used if report else 0) / 2**30:.2f}"
     return {
         "instance": str(address),
-        "health": health(found, report) if address in desired.instances else "NOT DECLARED",
+        "health": str(health),
+        "reason": reason if address in desired.instances else "it is not declared",
         "datastore": datastore or (offer.datastore if offer else ""),
         "version": (report.version if report else "") or (offer.version if offer else ""),
         "address": found.port.address if found.port else "",
@@ -68,10 +53,12 @@ def details(
     """Everything about one instance. Details of faults are for administrators."""
     report = observed.guests.get(found.id)
     server, volume, port = found.server, found.volume, found.port
+    health, reason = assess(found, report)
     shown: Row = {
         "instance": str(address),
         "id": found.id or "-",
-        "health": health(found, report),
+        "health": str(health),
+        "reason": reason,
         "address": port.address if port else "-",
     }
     if found.floating:

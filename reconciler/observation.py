@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from executors.backups import catalogue
 from executors.cloud import interface
 from executors.cloud.interface import Cloud, Endpoint
@@ -13,11 +15,18 @@ from reconciler.journal.journal import Journal
 
 
 def observe(
-    cloud: Cloud, guests: Guests, journal: Journal, stores: Stores | None = None
+    cloud: Cloud,
+    guests: Guests,
+    journal: Journal,
+    stores: Stores | None = None,
+    projects: Collection[str] | None = None,
 ) -> Observed:
-    """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it."""
+    """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it.
+
+    With *projects*, only their guests are asked.
+    """
     state = cloud.observe()
-    reports = guests.observe(endpoints(state))
+    reports = guests.observe(endpoints(state, projects))
     backups, archives = catalogue(stores or {})
     return Observed(
         cloud=state,
@@ -28,9 +37,12 @@ def observe(
     )
 
 
-def endpoints(state: CloudState) -> list[Endpoint]:
-    """The guests that could answer: those of managed servers that are on."""
-    return interface.endpoints((s for s in state.servers if s.status == "ACTIVE"), state.ports)
+def endpoints(state: CloudState, projects: Collection[str] | None = None) -> list[Endpoint]:
+    """The guests that could answer: those of managed servers that are on, of these *projects*."""
+    servers = (s for s in state.servers if s.status == "ACTIVE")
+    if projects is not None:
+        servers = (s for s in servers if s.metadata.get(seen.PROJECT) in projects)
+    return interface.endpoints(servers, state.ports)
 
 
 def learn(journal: Journal, observed: Observed) -> None:

@@ -36,6 +36,8 @@ class Scheduler:
     """How many backups are taken on one host at the same time."""
     stop: Stop | None = None
     progress: Callable[[Entry], None] = lambda _: None
+    mine: Callable[[str], bool] = lambda _project: True
+    """Whether a project is this controller's, of several."""
     verify: Callable[[StoredBackup], list[str]] = lambda _: []
     """Restores a backup somewhere else and names the databases in it; raises if it cannot be."""
 
@@ -45,7 +47,8 @@ class Scheduler:
         fresh = list(new(self.desired, last))
         if fresh:
             self.executions.register(fresh, now)
-        return {each: self.executions.begin(each) for each in due(self.desired, last, now)}
+        ready = [d for d in due(self.desired, last, now) if self.mine(d.schedule.project)]
+        return {each: self.executions.begin(each) for each in ready}
 
     def run(self, begun: dict[Due, int]) -> None:
         """Take the backups and record how each ended, then let go what may go."""

@@ -10,6 +10,7 @@ from guest_agent.contract.report import RUNNING
 from planners.observed import Observed, StoredBackup
 from planners.planning import reports_by_address
 from policy.check import Consent
+from reconciler.journal.requests import Requests
 from reconciler.workspace import Workspace
 from specs.desired import Address, Desired
 from specs.loading import Source, load
@@ -17,6 +18,8 @@ from specs.models.document import API_VERSION
 
 _FILE = "(the throw-away instance)"
 _GIB = 1 << 30
+_LONGEST = 6 * 3600.0
+"""Seconds after which a verification is taken for dead."""
 
 
 Act = Callable[[Workspace, str], None]
@@ -34,21 +37,25 @@ def verify(
     converge: Act,
     remove: Act,
     observe: Callable[[], Observed],
+    requests: Requests,
     flavor: str = "",
 ) -> list[str]:
     """The databases that *backup* gives to a throw-away instance, which is removed again.
 
-    Left behind by a kill, it is what nobody declares, and the next plan deletes it.
+    A daemon leaves it alone for so long. Left behind by a kill, it is what nobody declares, and
+    a later plan deletes it.
     Raises NotRestored, SpecProblems, and what *converge* and *remove* raise.
     """
     address, desired = _with_throw_away(workspace, backup, flavor)
     wanted = _desiring(workspace, desired)
+    requests.suspend(str(address), "gitrove", f"{backup.name} is verified in it", _LONGEST)
     try:
         converge(wanted, str(address))
         found = _contents(observe(), address)
     finally:
         if any(each == address for each, _, _ in reports_by_address(observe())):
             remove(_desiring(workspace, workspace.desired, {address.project}), str(address))
+        requests.resume(str(address))
     if found is None:
         raise NotRestored(f"{backup.name} was restored, and its server does not run")
     return found

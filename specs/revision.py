@@ -7,7 +7,7 @@ like a wish that everything be gone (argo-cd#3473).
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +22,7 @@ from specs.settings import FILE_NAME, Settings
 from specs.validation import problems_of
 from specs.yaml_tree import YamlMistake, parse
 
+_LARGE_FILE = b"version https://git-lfs.github.com/"
 _SUFFIXES = (".yaml", ".yml")
 WORKING_TREE = "working tree"
 
@@ -49,18 +50,27 @@ def head(root: Path) -> str:
         raise RevisionError(f"cannot read HEAD of {root}: {error}") from None
 
 
-def read_commit(root: Path, revision: str = "HEAD") -> Revision:
-    """Everything from the commit that *revision* names. Raises RevisionError, SpecProblems."""
+def read_commit(root: Path, revision: str = "HEAD", folder: str = "") -> Revision:
+    """Everything from the commit that *revision* names, below *folder* of the repository *root*.
+
+    Raises RevisionError, SpecProblems.
+    """
     try:
         repository = git.Repo(root)
         commit = repository.commit(revision)
-        files = dict(_blobs(commit.tree))
+        tree = commit.tree[folder] if folder else commit.tree
+        if not isinstance(tree, git.Tree):
+            raise KeyError(folder)
+        files, submodules = _read(tree, folder)
         dirty = repository.is_dirty(untracked_files=False)
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):
         raise RevisionError(f"{root} is not a Git repository; run: gitrove init") from None
+    except KeyError:
+        raise RevisionError(f'{revision[:12]} has no folder "{folder}"') from None
     except (GitError, BadName, BadObject, ValueError, OSError) as error:
         raise RevisionError(f'cannot read the revision "{revision}": {error}') from None
-    settings = _settings(files.get(FILE_NAME), root)
+    settings = _settings(files.get(FILE_NAME), root / folder)
+    _refuse_submodules(submodules, settings)
     return Revision(commit.hexsha, settings, _sources(files, settings), dirty)
 
 
@@ -74,13 +84,32 @@ def read_working_tree(root: Path) -> Revision:
     return Revision(WORKING_TREE, settings, _sources(files, settings))
 
 
-def _blobs(tree: git.Tree) -> Iterator[tuple[str, bytes]]:
+def _read(tree: git.Tree, folder: str) -> tuple[dict[str, bytes], list[PurePosixPath]]:
+    """The content of each YAML file by name, and the submodules; names are below *folder*."""
+    files: dict[str, bytes] = {}
+    submodules = []
     for item in tree.traverse():
-        if not isinstance(item, git.Blob) or not _is_spec(str(item.path)):
-            continue
-        if stat.S_ISLNK(item.mode):
-            raise _symlink(str(item.path))
-        yield str(item.path), item.data_stream.read()
+        assert isinstance(item, git.Tree | git.Blob | git.Submodule)
+        path = PurePosixPath(str(item.path)).relative_to(folder)
+        name = path.as_posix()
+        if isinstance(item, git.Submodule):
+            submodules.append(path)
+        elif isinstance(item, git.Blob) and _is_spec(name):
+            if stat.S_ISLNK(item.mode):
+                raise _symlink(name)
+            files[name] = item.data_stream.read()
+            if files[name].startswith(_LARGE_FILE):
+                text = "this is a pointer of Git LFS, not the file; specs must be in Git itself"
+                raise SpecProblems([Problem(name, 1, 1, text)])
+    return files, submodules
+
+
+def _refuse_submodules(submodules: Iterable[PurePosixPath], settings: Settings) -> None:
+    """What is in a submodule is not in the commit; it must not look as if it were gone."""
+    for path in submodules:
+        if _is_read(path, settings):
+            text = f"{path} is a submodule, whose files are not part of this commit"
+            raise RevisionError(f"{text}; put the specs here, or leave it out of paths")
 
 
 def _files(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -124,10 +153,13 @@ def _settings(data: bytes | None, root: Path) -> Settings:
 
 def _sources(files: dict[str, bytes], settings: Settings) -> tuple[Source, ...]:
     rules = settings.policy.rules
-    folders = [PurePosixPath(path) for path in settings.paths]
     return tuple(
         Source(name, data)
         for name, data in sorted(files.items())
-        if name not in (FILE_NAME, rules)
-        and any(PurePosixPath(name).is_relative_to(folder) for folder in folders)
+        if name not in (FILE_NAME, rules) and _is_read(PurePosixPath(name), settings)
     )
+
+
+def _is_read(path: PurePosixPath, settings: Settings) -> bool:
+    """Whether specs are read from there."""
+    return any(path.is_relative_to(PurePosixPath(folder)) for folder in settings.paths)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from specs.models.document import Model, Name
+from specs.models.reconciling import Reconciling
 
 FILE_NAME = "gitrove.yaml"
 
@@ -181,6 +182,7 @@ class Settings(Model):
     notifications: dict[Name, NotificationSettings] = Field(
         default_factory=dict, description="Receivers by a name of yours."
     )
+    reconcile: Reconciling = Field(default_factory=Reconciling)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     defaults: Defaults = Field(default_factory=Defaults)
     concurrency: int = Field(default=8, ge=1, le=256, description="Actions at the same time.")

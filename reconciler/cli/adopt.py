@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli.apply import Yes, run_plan, world_of
+from reconciler.cli.apply import Yes, run_plan
 from reconciler.cli.shared import (
     Directory,
     Output,
@@ -20,7 +20,6 @@ from reconciler.cli.shared import (
     open_workspace,
     print_json,
     print_table,
-    written_yaml,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ def adopt(
     from planners import adoption
     from planners.planning import plan_of
     from policy.check import Consent
+    from reconciler.applying import world_of
+    from reconciler.yaml_text import written_yaml
 
     with errors_explained():
         workspace = open_workspace(directory, worktree=True)

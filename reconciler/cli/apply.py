@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from executors.engine import Entry, Outcome, Stop
     from planners.plan import Plan
     from policy.check import Consent
-    from reconciler.applying import World
     from reconciler.journal.journal import Journal
     from reconciler.workspace import Workspace
 
@@ -106,6 +105,7 @@ def run_plan(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> N
 
 def converge(workspace: Workspace, target: list[str], yes: bool, consent: Consent) -> None:
     """Plan and apply until the plan is empty; each further plan is shown and asked for again."""
+    from reconciler.applying import world_of
     from reconciler.observation import learn
 
     with open_journal(workspace) as journal:
@@ -122,7 +122,9 @@ def converge(workspace: Workspace, target: list[str], yes: bool, consent: Consen
 
 
 def _approve(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> None:
-    verdict = planning.judge(workspace, made, consent)
+    from reconciler.deciding import judge
+
+    verdict = judge(workspace, made, consent)
     planning.show(made, verdict, Output.TEXT)
     if made.obstacles or not verdict.allowed:
         raise typer.Exit(FAILURE)
@@ -130,25 +132,10 @@ def _approve(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> N
         typer.confirm("Apply this plan?", abort=True)
 
 
-def world_of(workspace: Workspace, journal: Journal) -> World:
-    from reconciler import places
-    from reconciler.applying import World
-
-    return World(
-        workspace.cloud,
-        workspace.guests,
-        workspace.key,
-        workspace.definitions,
-        journal,
-        places.home() / "locks",
-        workspace.revision.settings.repository,
-        workspace.stores,
-    )
-
-
 def _run(workspace: Workspace, made: Plan, journal: Journal) -> Outcome:
     from executors.engine import Stop
     from reconciler.applying import apply as execute
+    from reconciler.applying import world_of
 
     stop = Stop()
     world = world_of(workspace, journal)

@@ -153,6 +153,7 @@ def verify(
     from reconciler import verification
     from reconciler.cli.apply import converge, run_plan
     from reconciler.cli.plan import make
+    from reconciler.journal.requests import Requests
 
     def restore(wanted: Workspace, address: str) -> None:
         converge(wanted, [address], True, Consent())
@@ -163,12 +164,20 @@ def verify(
     with errors_explained():
         workspace = open_workspace(directory)
         backup = _backup(name, _observe(workspace).backups)
-        try:
-            found = verification.verify(
-                workspace, backup, restore, remove, lambda: _observe(workspace), flavor
-            )
-        except verification.NotRestored as error:
-            raise fail(str(error)) from None
+        with open_journal(workspace) as journal:
+            requests = Requests(journal)
+            try:
+                found = verification.verify(
+                    workspace,
+                    backup,
+                    restore,
+                    remove,
+                    lambda: _observe(workspace),
+                    requests,
+                    flavor,
+                )
+            except verification.NotRestored as error:
+                raise fail(str(error)) from None
     typer.echo(f"{backup.name} can be restored. It has: {', '.join(found) or 'no databases'}")
 
 

@@ -19,7 +19,6 @@ from reconciler.cli.shared import (
     open_journal,
     open_workspace,
     resolve,
-    written_yaml,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ def export(
     from executors import keys
     from executors.cloud.heat import Stack, template
     from executors.handlers import boot_of
+    from reconciler.yaml_text import written_yaml
 
     with errors_explained():
         workspace = open_workspace(directory, revision, worktree)

@@ -8,7 +8,17 @@ import typer
 
 from reconciler.cli import adopt as adopt_command
 from reconciler.cli import apply as apply_command
-from reconciler.cli import backup, daemon, export, inspect, local, plan, repository, schedule
+from reconciler.cli import (
+    backup,
+    daemon,
+    export,
+    inspect,
+    local,
+    plan,
+    repository,
+    schedule,
+    steering,
+)
 
 app = typer.Typer(
     name="gitrove",
@@ -20,6 +30,7 @@ app = typer.Typer(
 _WRITE = "Write specs"
 _RUN = "Plan and apply"
 _LOOK = "Look"
+_WATCH = "Keep watching"
 
 app.command(rich_help_panel=_WRITE)(repository.init)
 app.command(rich_help_panel=_WRITE)(adopt_command.adopt)
@@ -40,9 +51,12 @@ app.command(rich_help_panel=_LOOK)(inspect.credentials)
 app.command(rich_help_panel=_LOOK)(inspect.ping)
 app.command(rich_help_panel=_LOOK)(inspect.quota)
 app.command(rich_help_panel=_LOOK)(plan.observe)
+app.command(rich_help_panel=_WATCH)(daemon.daemon)
+app.command(rich_help_panel=_WATCH)(steering.sync)
+app.command(rich_help_panel=_WATCH)(steering.suspend)
+app.command(rich_help_panel=_WATCH)(steering.resume)
 app.add_typer(backup.app, name="backup", rich_help_panel="Backups")
 app.add_typer(schedule.app, name="schedule", rich_help_panel="Backups")
-app.command(rich_help_panel="Backups")(daemon.daemon)
 app.add_typer(local.app, name="local", rich_help_panel="Local cloud")
 
 

@@ -25,7 +25,6 @@ from reconciler.cli.shared import (
 if TYPE_CHECKING:
     from planners.observed import Observed
     from planners.plan import Plan
-    from policy.check import Consent
     from policy.verdict import Verdict
     from reconciler.workspace import Workspace
 
@@ -75,6 +74,7 @@ def plan(
     """Show what apply would do, and what it would cost."""
     from planners.plan import encode
     from policy.check import Consent
+    from reconciler.deciding import judge
     from reconciler.markdown import comment
 
     with errors_explained():
@@ -149,31 +149,15 @@ def observed_for(workspace: Workspace, snapshot: Path | None) -> Observed:
 
 
 def make(workspace: Workspace, observed: Observed, targets: list[str]) -> Plan:
-    from planners.planning import make_plan, reports_by_address
+    """The plan for what people named; see ``reconciler.deciding``."""
+    from planners.planning import ids_by_address
     from reconciler.cli.shared import resolve
+    from reconciler.deciding import plan_for
 
     known = dict.fromkeys(workspace.desired.instances, "")
     if targets:
-        known |= {a: found.id for a, found, _ in reports_by_address(observed)}
-    return make_plan(
-        workspace.desired,
-        observed,
-        workspace.key,
-        workspace.cloud_name,
-        targets={resolve(text, known) for text in targets},
-        projects=workspace.projects,
-        repository=workspace.revision.settings.repository,
-    )
-
-
-def judge(workspace: Workspace, made: Plan, consent: Consent) -> Verdict:
-    from policy.access import Access
-    from policy.check import check
-
-    policy = workspace.revision.settings.policy
-    rules = workspace.root / policy.rules if policy.rules else None
-    share = policy.max_destroy_share
-    return check(made, workspace.desired, workspace.actor, Access(rules), share, consent)
+        known |= ids_by_address(observed)
+    return plan_for(workspace, observed, {resolve(text, known) for text in targets})
 
 
 def show(made: Plan, verdict: Verdict, output: Output) -> None:

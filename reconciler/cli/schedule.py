@@ -97,8 +97,8 @@ def run(name: Schedule, directory: Directory = Path()) -> None:
     """Take the backups of a schedule now, whatever its time."""
     from executors.engine import Stop
     from planners.schedules import Due, targets
-    from reconciler.cli.daemon import scheduler_of
     from reconciler.journal.executions import ERROR, Executions
+    from reconciler.loop.followers import scheduler_of
 
     with errors_explained():
         workspace = open_workspace(directory)

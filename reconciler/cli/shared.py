@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,20 +72,6 @@ def print_json(value: Any) -> None:
     import json
 
     typer.echo(json.dumps(value, indent=2, default=str))
-
-
-def written_yaml(*documents: Mapping[str, Any]) -> str:
-    """The documents as YAML, in block style and in their order."""
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
-    text = StringIO()
-    writer = YAML(typ="safe")
-    writer.default_flow_style = False
-    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    writer.dump_all(documents, text)
-    return text.getvalue()
 
 
 def fail(message: str) -> typer.Exit:
@@ -171,12 +157,11 @@ def open_journal(workspace: Workspace) -> Iterator[Journal]:
 
 def notify(workspace: Workspace, journal: Journal) -> None:
     """What cannot be delivered waits for the next apply, or the daemon."""
-    receivers = workspace.revision.settings.notifications
-    if not receivers:
+    if not workspace.revision.settings.notifications:
         return
-    from reconciler.notifications.delivery import deliver
+    from reconciler.notifications.delivery import deliver, ways
 
-    for name, fault in deliver(journal, receivers, workspace.root).items():
+    for name, fault in deliver(journal, ways(workspace)).items():
         console(stderr=True).print(f"[yellow]Notifications to {name} wait:[/] {fault}")
 
 

@@ -17,14 +17,17 @@ from executors.engine import Entry, State
 from planners import steps
 from planners.identity import instance_id
 from planners.observed import Record
-from planners.plan import Plan
+from planners.plan import Plan, decode, encode
 from reconciler.journal import tables
 from reconciler.notifications.events import event_of
 from specs.desired import Address
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MESSAGE_LENGTH = 255
+_PLANS_KEPT = 200
 Row = dict[str, Any]
+Fence = Callable[[Connection], None]
+"""Raises Refused, in the transaction that would record starts, when they must not be."""
 
 _AT = tables.instances.c.address == sa.bindparam("at")
 _LIVES = tables.instances.update().where(_AT).values(active=True)
@@ -76,17 +79,30 @@ class Journal:
     def now(self) -> float:
         return self._clock()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs on this machine can have it open."""
+        return self._engine.dialect.name == "sqlite"
+
+    def time_in(self, connection: Connection) -> float:
+        """The time that all who share the journal go by, in seconds since the epoch."""
+        if self.is_local:
+            return self._clock()
+        query = sa.text("SELECT extract(epoch FROM clock_timestamp())")
+        return float(connection.execute(query).scalar_one())
+
     def close(self) -> None:
         self._engine.dispose()
 
     # -- writing --------------------------------------------------------------
 
-    def begin(self, plan: Plan, actor: str) -> Run:
-        """Record that a run of *plan* begins."""
+    def begin(self, plan: Plan, actor: str, fence: Fence | None = None) -> Run:
+        """Record that a run of *plan* begins; *fence* is asked before any action starts."""
         run = uuid.uuid4().hex
+        now = self._clock()
         row = {
             "id": run,
-            "started": self._clock(),
+            "started": now,
             "actor": actor,
             "revision": plan.revision,
             "cloud": plan.cloud,
@@ -96,7 +112,8 @@ class Journal:
         }
         with self._engine.begin() as connection:
             connection.execute(tables.runs.insert(), [row])
-        return Run(self, run, actor, plan.revision)
+            _keep_plan(connection, plan, now)
+        return Run(self, run, actor, plan.revision, fence)
 
     def end(self, run: str, outcome: str) -> None:
         with self._engine.begin() as connection:
@@ -109,7 +126,10 @@ class Journal:
     def record(self, run: Run, entries: Sequence[Entry]) -> None:
         """Write *entries*, and what follows from them, in one transaction."""
         now = self._clock()
+        starts = any(each.state is State.STARTED for each in entries)
         with self._engine.begin() as connection:
+            if run.fence is not None and starts:
+                run.fence(connection)
             connection.execute(tables.entries.insert(), [_row(run.id, now, e) for e in entries])
             failed = [_fault(run.id, now, e) for e in entries if e.state is State.FAILED]
             if failed:
@@ -185,6 +205,13 @@ class Journal:
         query = sa.select(t).where(t.c.address == address, t.c.state != State.STARTED)
         return self._rows(query.order_by(t.c.id.desc()).limit(limit))
 
+    def plan(self, digest: str) -> Plan | None:
+        """The plan of a run, while it is kept."""
+        t = tables.plans.c
+        with self._engine.connect() as connection:
+            raw = connection.execute(sa.select(t.document).where(t.digest == digest)).scalar()
+        return decode(raw) if raw is not None else None
+
     def run_entries(self, run: str) -> list[Row]:
         t = tables.entries
         return self._rows(sa.select(t).where(t.c.run == run).order_by(t.c.id))
@@ -209,6 +236,7 @@ class Run:
     id: str
     actor: str
     revision: str = ""
+    fence: Fence | None = None
     begun: set[tuple[str, str]] = field(default_factory=set)
 
     def record(self, entries: Sequence[Entry]) -> None:
@@ -253,6 +281,17 @@ def _revision(connection: Connection) -> str | None:
     query = sa.text("SELECT version_num FROM alembic_version")
     found: str | None = connection.execute(query).scalar()
     return found
+
+
+def _keep_plan(connection: Connection, plan: Plan, now: float) -> None:
+    """So that a run can be looked at; the newest plans are kept."""
+    t, digest = tables.plans, plan.digest
+    connection.execute(t.delete().where(t.c.digest == digest))
+    connection.execute(t.insert().values(digest=digest, made=now, document=encode(plan)))
+    newest = sa.select(t.c.made).order_by(t.c.made.desc()).offset(_PLANS_KEPT).limit(1)
+    oldest = connection.execute(newest).scalar()
+    if oldest is not None:
+        connection.execute(t.delete().where(t.c.made <= oldest))
 
 
 def _row(run: str, now: float, entry: Entry) -> Row:

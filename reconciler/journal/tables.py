@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 metadata = MetaData()
 
@@ -102,4 +114,87 @@ root_history = Table(
     Column("address", String(160), nullable=False),
     Column("enabled", Float, nullable=False),
     Column("actor", String(255), nullable=False),
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("source", String(255), primary_key=True),
+    Column("address", String(160), primary_key=True),
+    Column("health", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("revision", String(64), nullable=False),
+    Column("pending", Integer, nullable=False),
+    Column("waits", Text, nullable=False),
+    Column("applied", String(64), nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("retry_at", Float, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(255), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("made", Float, nullable=False),
+    Column("ended", Float),
+    Column("outcome", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+suspensions = Table(
+    "suspensions",
+    metadata,
+    Column("subject", String(160), primary_key=True),
+    Column("actor", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made", Float, nullable=False),
+    Column("until", Float),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("made", Float, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("plan", String(64), primary_key=True),
+    Column("actor", String(255), primary_key=True),
+    Column("made", Float, nullable=False),
+    Column("signature", Text, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("revision", String(64), nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("since", Float, nullable=False),
+)
+
+controllers = Table(
+    "controllers",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("beat", Float, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("holder", String(255), nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("expires", Float, nullable=False),
 )

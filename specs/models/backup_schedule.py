@@ -11,6 +11,15 @@ from specs.cron import BadCron, trigger_of
 from specs.models.document import Document, Model, Name
 
 
+def known_zone(name: str) -> str:
+    """*name*, if it is a time zone. Raises ValueError."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{name}" is not a time zone such as Europe/Berlin') from None
+    return name
+
+
 class Retention(Model):
     """What is kept; a backup that no rule keeps is deleted. Without rules everything is kept.
 
@@ -70,14 +79,7 @@ class BackupScheduleSpec(Model):
     )
     enabled: bool = True
 
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f'"{name}" is not a time zone such as Europe/Berlin') from None
-        return name
+    _known_zone = field_validator("time_zone")(known_zone)
 
     @field_validator("cron")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from specs.models.document import Document, Model, Name
+from specs.models.reconciling import InstanceReconciling
 from specs.models.secret import SecretRef
 
 
@@ -203,6 +204,7 @@ class InstanceSpec(Model):
     access: Access = Access()
     guest_key: GuestKey = GuestKey()
     lifecycle: Lifecycle = Lifecycle()
+    reconcile: InstanceReconciling = InstanceReconciling()
 
     @model_validator(mode="after")
     def _volume_or_layout(self) -> InstanceSpec:

@@ -13,7 +13,7 @@ from reconciler.journal.journal import Journal
 from reconciler.notifications.delivery import deliver
 from specs.settings import NotificationSettings
 from tests.devcloud.layout import RABBIT, Layout
-from tests.reconciler.notifications.test_delivery import TAKE, record, waiting
+from tests.reconciler.notifications.test_delivery import TAKE, at, record, waiting
 
 BUS = f"//guest:guest@127.0.0.1:{RABBIT}/"
 
@@ -26,7 +26,7 @@ def test_starts_and_errors_reach_their_queues(
     settings = {"bus": NotificationSettings(driver="messaging", url_from_env="BUS", topic=topic)}
     journal = Journal(f"sqlite:///{tmp_path}/journal.db", notify=True)
     record(journal, (TAKE, State.STARTED), (TAKE, State.FAILED))
-    assert deliver(journal, settings, tmp_path) == {}
+    assert deliver(journal, at(settings, tmp_path)) == {}
     assert waiting(journal) == 0
     journal.close()
     found = {}

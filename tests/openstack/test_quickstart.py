@@ -31,7 +31,7 @@ def test_the_quickstart(shell: Shell) -> None:
     assert "18 actions done" in shell.run("apply", "--yes")
     assert "No changes" in shell.run("plan", "--detailed-exitcode")
     rows = json.loads(shell.run("status", "--output", "json"))
-    assert {row["health"] for row in rows} == {"HEALTHY"}
+    assert {row["health"] for row in rows} == {"Healthy"}
     for name, ask, query in (
         ("orders", mariadb, "SELECT 1"),
         ("ledger", postgresql, "SELECT 1"),

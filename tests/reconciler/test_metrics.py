@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, generate_latest
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from guest_agent.contract.report import Archive
 from planners.observed import CloudState, Observed, StoredBackup
-from reconciler.metrics import FleetCollector
+from reconciler.metrics import fleet, merged
 from tests.support.cases import ID, found, report
 
 NOW = 2000.0
@@ -26,9 +29,18 @@ def backup(name: str, began: float, finished: float, raw: int = 0) -> StoredBack
     )
 
 
+class _Twice(Collector):
+    def __init__(self, observed: Observed) -> None:
+        self._observed = observed
+
+    def collect(self) -> Iterator[Metric]:
+        yield from fleet(merged([self._observed, self._observed]), NOW)
+
+
 def lines(observed: Observed) -> set[str]:
     registry = CollectorRegistry()
-    registry.register(FleetCollector(lambda: observed, lambda: NOW))
+    # Seen by two sources, everything is told once.
+    registry.register(_Twice(observed))
     text = generate_latest(registry).decode()
     return {line for line in text.splitlines() if not line.startswith("#")}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import git
 import pytest
 
+from reconciler.sources import Here
 from reconciler.watching import Watch
 
 SETTINGS = "apiVersion: gitrove/v1\nkind: Settings\nclouds: {sim: {driver: simulated}}\n"
@@ -42,7 +43,7 @@ def names(watch: Watch) -> list[str]:
 
 def test_a_commit_is_read_once_and_the_next_one_follows(root: Path) -> None:
     commit(root, gitrove=SETTINGS, a=ONE % "a")
-    watch = Watch(root)
+    watch = Watch(Here(root))
     first = watch.workspace()
     assert first is not None and watch.workspace() is first
     commit(root, b=ONE % "b")
@@ -54,7 +55,7 @@ def test_mistakes_leave_the_last_good_commit_and_are_told_once(
 ) -> None:
     caplog.set_level(logging.ERROR)
     commit(root, gitrove=SETTINGS, a=ONE % "a")
-    watch = Watch(root)
+    watch = Watch(Here(root))
     assert names(watch) == ["a"]
     commit(root, a="kind: Nonsense\n")
     assert names(watch) == ["a"] and names(watch) == ["a"]
@@ -66,7 +67,7 @@ def test_mistakes_leave_the_last_good_commit_and_are_told_once(
 
 def test_a_repository_that_is_gone_leaves_the_last_good_commit(root: Path) -> None:
     commit(root, gitrove=SETTINGS, a=ONE % "a")
-    watch = Watch(root)
+    watch = Watch(Here(root))
     assert names(watch) == ["a"]
     shutil.rmtree(root / ".git")
     assert names(watch) == ["a"]
@@ -75,4 +76,4 @@ def test_a_repository_that_is_gone_leaves_the_last_good_commit(root: Path) -> No
 
 def test_nothing_is_in_force_before_the_first_good_commit(root: Path) -> None:
     commit(root, gitrove=SETTINGS, a="kind: Nonsense\n")
-    assert Watch(root).workspace() is None
+    assert Watch(Here(root)).workspace() is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 import pytest
 
 from guest_agent.toolkit.processes import wait_until
-from tests.support.shell import GITROVE, Shell
+from tests.support.daemons import Daemon
+from tests.support.shell import Shell
 
 SCHEDULE = """
 apiVersion: gitrove/v1
@@ -26,29 +26,6 @@ spec:
   fullEvery: 3
   retention: {count: 1}
 """
-
-
-class Daemon:
-    """``gitrove daemon`` as a process, its output in a file."""
-
-    def __init__(self, shell: Shell, *options: str) -> None:
-        self.shell = shell
-        self.log = shell.repository.parent / "daemon.log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(GITROVE), "daemon", "--interval", "0.5", *options],
-                cwd=shell.repository,
-                env=shell.environment,
-                stdout=log,
-                stderr=log,
-            )
-
-    def says(self, text: str, seconds: float = 90) -> None:
-        assert wait_until(lambda: text in self.log.read_text(), seconds), self.log.read_text()
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(how)
-        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -99,8 +76,8 @@ def test_a_daemon_takes_what_is_due_and_the_next_one_goes_on(
     shell.commit()
     with socket.create_server(("127.0.0.1", 0)) as free:
         where = f"127.0.0.1:{free.getsockname()[1]}"
-    second = start("--metrics", where)
-    second.says("metrics at")
+    second = start("--listen", where)
+    second.ready(where)
     with urllib.request.urlopen(f"http://{where}/metrics") as answer:
         figures = answer.read().decode()
     assert 'gitrove_backup_age_seconds{instance="orders",project="shop"}' in figures

@@ -32,7 +32,7 @@ from planners.planning import make_plan
 from planners.steps import SecretSource
 from reconciler import applying
 from reconciler.catalogue import discover
-from reconciler.journal.journal import Journal
+from reconciler.journal.journal import Fence, Journal
 from reconciler.observation import learn, observe
 from specs.desired import Address, Desired
 from specs.loading import Source, load
@@ -54,10 +54,11 @@ class _WrappedJournal:
     def __init__(self, journal: Journal, wrap: Callable[[Sink], Sink]) -> None:
         self._wrap = wrap
         self.records, self.learn = journal.records, journal.learn
+        self.is_local = journal.is_local
         self._begin = journal.begin
 
-    def begin(self, plan: Plan, actor: str) -> SimpleNamespace:
-        run = self._begin(plan, actor)
+    def begin(self, plan: Plan, actor: str, fence: Fence | None = None) -> SimpleNamespace:
+        run = self._begin(plan, actor, fence)
         return SimpleNamespace(record=self._wrap(run).record, end=run.end)
 
 

@@ -17,7 +17,7 @@ from planners.plan import Action, Impact, Plan, Verb
 from planners.steps import DeleteBackup, StartDatabase, Step, TakeBackup
 from reconciler.journal import tables
 from reconciler.journal.journal import Journal
-from reconciler.notifications.delivery import deliver
+from reconciler.notifications.delivery import Way, deliver
 from specs.settings import NotificationSettings
 
 TAKE = TakeBackup(
@@ -70,6 +70,10 @@ def to_file(name: str = "events.jsonl") -> NotificationSettings:
     return NotificationSettings(driver="file", path=name)
 
 
+def at(receivers: dict[str, NotificationSettings], root: Path) -> dict[str, Way]:
+    return {name: Way(each, root) for name, each in receivers.items()}
+
+
 def written(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -78,7 +82,7 @@ def test_a_backup_tells_of_its_start_and_end_with_the_traits_of_the_spec(
     journal: Journal, tmp_path: Path
 ) -> None:
     record(journal, (TAKE, State.STARTED), (TAKE, State.DONE))
-    assert deliver(journal, {"log": to_file()}, tmp_path) == {}
+    assert deliver(journal, at({"log": to_file()}, tmp_path)) == {}
     start, end = written(tmp_path / "events.jsonl")
     assert (start["type"], end["type"]) == (
         "dbaas.backup_create.start",
@@ -103,7 +107,7 @@ def test_an_error_has_its_message_and_a_deletion_its_backup(
     journal: Journal, tmp_path: Path
 ) -> None:
     record(journal, (DELETE, State.STARTED), (DELETE, State.FAILED))
-    deliver(journal, {"log": to_file()}, tmp_path)
+    deliver(journal, at({"log": to_file()}, tmp_path))
     start, error = written(tmp_path / "events.jsonl")
     assert start["type"] == "dbaas.backup_delete.start" and start["data"]["backup_id"] == "b1"
     assert error["type"] == "dbaas.backup_delete.error"
@@ -126,18 +130,18 @@ def test_one_that_is_away_keeps_nobody_from_his_and_gets_all_later(
 ) -> None:
     receivers = {"here": to_file("here.jsonl"), "away": to_file("away/events.jsonl")}
     record(journal, (TAKE, State.STARTED), (TAKE, State.DONE))
-    faults = deliver(journal, receivers, tmp_path)
+    faults = deliver(journal, at(receivers, tmp_path))
     assert list(faults) == ["away"] and "No such file" in faults["away"]
     assert len(written(tmp_path / "here.jsonl")) == waiting(journal) == 2
     record(journal, (DELETE, State.DONE))
     (tmp_path / "away").mkdir()
-    assert deliver(journal, receivers, tmp_path) == {}
+    assert deliver(journal, at(receivers, tmp_path)) == {}
     assert [e["id"] for e in written(tmp_path / "here.jsonl")] == ["1", "2", "3"]
     assert [e["id"] for e in written(tmp_path / "away" / "events.jsonl")] == ["1", "2", "3"]
     assert waiting(journal) == 0
     # Numbers are never given again, so whoever counts by them misses nothing.
     record(journal, (TAKE, State.STARTED))
-    deliver(journal, receivers, tmp_path)
+    deliver(journal, at(receivers, tmp_path))
     assert written(tmp_path / "here.jsonl")[-1]["id"] == "4"
 
 
@@ -178,14 +182,14 @@ def test_a_webhook_gets_cloud_events_and_its_token_is_told_to_nobody_else(
     url = f"http://127.0.0.1:{hook.server_port}/events"
     settings = NotificationSettings(driver="webhook", url=url, token_from_env="HOOK_TOKEN")
     record(journal, (TAKE, State.DONE))
-    assert deliver(journal, {"hook": settings}, tmp_path) == {
+    assert deliver(journal, at({"hook": settings}, tmp_path)) == {
         "hook": "the environment variable HOOK_TOKEN is not set"
     }
     monkeypatch.setenv("HOOK_TOKEN", "s3cret")
     hook.status = 503
-    assert deliver(journal, {"hook": settings}, tmp_path) == {"hook": f"{url} answers 503"}
+    assert deliver(journal, at({"hook": settings}, tmp_path)) == {"hook": f"{url} answers 503"}
     hook.status = 200
-    assert deliver(journal, {"hook": settings}, tmp_path) == {}
+    assert deliver(journal, at({"hook": settings}, tmp_path)) == {}
     ((login, kind, body),) = hook.got
     assert login == "Bearer s3cret" and kind.startswith("application/cloudevents+json")
     assert body["type"] == "dbaas.backup_create.end" and body["id"] == "1"
@@ -197,6 +201,6 @@ def test_a_message_bus_that_does_not_answer_is_told_without_its_password(
     monkeypatch.setenv("BUS", "rabbit://guest:s3cret@127.0.0.1:1/")
     settings = NotificationSettings(driver="messaging", url_from_env="BUS")
     record(journal, (TAKE, State.DONE))
-    faults = deliver(journal, {"bus": settings}, tmp_path)
+    faults = deliver(journal, at({"bus": settings}, tmp_path))
     assert "the message bus does not take it" in faults["bus"] and "s3cret" not in faults["bus"]
     assert waiting(journal) == 1

@@ -1,0 +1,170 @@
+"""``gitrove sync``, ``suspend``, ``resume``: what people ask of a running daemon."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.shared import (
+    Directory,
+    console,
+    errors_explained,
+    fail,
+    open_journal,
+    open_workspace,
+)
+
+if TYPE_CHECKING:
+    from reconciler.journal.journal import Journal
+    from reconciler.journal.resources import Resource
+    from reconciler.workspace import Workspace
+
+Subjects = Annotated[
+    list[str] | None, typer.Argument(help="Projects, or instances by name or project/name.")
+]
+Source = Annotated[
+    str,
+    typer.Option(help="The source as the daemon was given it; default: this repository's folder."),
+]
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
+_PAUSE = 0.3
+
+
+def sync(
+    subjects: Subjects = None,
+    source: Source = "",
+    accept: Annotated[
+        str, typer.Option(help="Take this commit although it rewrites history; see the status.")
+    ] = "",
+    wait: Annotated[bool, typer.Option(help="Until it is done.")] = True,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait.")] = 600.0,
+    directory: Directory = Path(),
+) -> None:
+    """Have the daemon apply the newest commit now, whatever its mode; not what is suspended."""
+    from reconciler.journal.requests import ACCEPT, SYNC, Requests
+
+    with errors_explained():
+        workspace = open_workspace(directory)
+        with open_journal(workspace) as journal:
+            _require_daemon(journal)
+            named = " ".join(_subject(each, workspace, journal) for each in subjects or [])
+            kind, subject = (ACCEPT, accept) if accept else (SYNC, named)
+            requests = Requests(journal)
+            name = _source(source, workspace)
+            number = requests.make(name, kind, subject, workspace.actor.name)
+            if not wait:
+                return
+            limit = time.monotonic() + timeout
+            outcome = _wait_for(lambda: requests.outcome(number), limit)
+            if outcome is None:
+                raise fail(f"the daemon that follows {name} did not answer in {timeout:.0f} s")
+            console().print(outcome)
+            if kind == SYNC:
+                _wait_for(lambda: not _progressing(journal, name, named) or None, limit)
+                _tell(journal, name, named)
+
+
+def suspend(
+    subjects: Annotated[
+        list[str], typer.Argument(help="Projects, or instances by name or project/name.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for those who wonder.")] = "",
+    lasting: Annotated[
+        str, typer.Option("--for", help="How long, such as 90m, 4h, 2d; default: until resume.")
+    ] = "",
+    directory: Directory = Path(),
+) -> None:
+    """Have the daemon leave instances or whole projects alone."""
+    from reconciler.journal.requests import Requests
+
+    seconds = _seconds(lasting) if lasting else None
+    with errors_explained():
+        workspace = open_workspace(directory)
+        with open_journal(workspace) as journal:
+            for each in subjects:
+                subject = _subject(each, workspace, journal)
+                Requests(journal).suspend(subject, workspace.actor.name, reason, seconds)
+                console().print(f"{subject} is left alone. Go on with: gitrove resume {subject}")
+
+
+def resume(
+    subjects: Annotated[list[str], typer.Argument(help="What was suspended.")],
+    directory: Directory = Path(),
+) -> None:
+    """Let the daemon go on with what was suspended by gitrove suspend."""
+    from reconciler.journal.requests import Requests
+
+    with errors_explained():
+        workspace = open_workspace(directory)
+        with open_journal(workspace) as journal:
+            for each in subjects:
+                subject = _subject(each, workspace, journal)
+                if not Requests(journal).resume(subject):
+                    raise fail(f"{subject} is not suspended by gitrove suspend")
+                console().print(f"{subject} is reconciled again.")
+
+
+def _require_daemon(journal: Journal) -> None:
+    from reconciler.journal.leases import Leases
+
+    if not Leases(journal, "").living():
+        raise fail("no daemon runs with this journal; to apply now run: gitrove apply")
+
+
+def _source(named: str, workspace: Workspace) -> str:
+    from reconciler.sources import parse
+
+    return parse(named or str(workspace.root)).name
+
+
+def _subject(text: str, workspace: Workspace, journal: Journal) -> str:
+    """A project's name, or an instance's address."""
+    from reconciler.cli.shared import resolve
+    from reconciler.journal.resources import Resources
+    from specs.desired import Address
+
+    known = {*workspace.desired.instances, *map(Address.parse, Resources(journal).read())}
+    if text in {each.project for each in known}:
+        return text
+    return str(resolve(text, dict.fromkeys(known, "")))
+
+
+def _resources(journal: Journal, source: str, subjects: str) -> list[Resource]:
+    from reconciler.journal.resources import Resources
+
+    wanted = set(subjects.split())
+    every = Resources(journal).read(source).values()
+    return [r for r in every if not wanted or {r.address, r.address.partition("/")[0]} & wanted]
+
+
+def _progressing(journal: Journal, source: str, subjects: str) -> bool:
+    return any(each.health == "Progressing" for each in _resources(journal, source, subjects))
+
+
+def _tell(journal: Journal, source: str, subjects: str) -> None:
+    found = _resources(journal, source, subjects)
+    ill = [each for each in found if each.health not in ("Healthy", "Suspended")]
+    for each in ill:
+        console().print(f"[red]{each.health}[/] {each.address}: {each.reason}")
+    if ill:
+        raise typer.Exit(1)
+    console().print(f"{len(found)} instances are as they should be.")
+
+
+def _wait_for(ask: object, limit: float) -> str | None:
+    assert callable(ask)
+    while time.monotonic() < limit:
+        answer = ask()
+        if answer is not None:
+            return str(answer)
+        time.sleep(_PAUSE)
+    return None
+
+
+def _seconds(text: str) -> float:
+    if text[:-1].isdigit() and text[-1:] in _UNITS:
+        return float(int(text[:-1]) * _UNITS[text[-1]])
+    raise fail(f'"{text}" is not a duration such as 90m, 4h or 2d')
