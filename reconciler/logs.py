@@ -32,4 +32,5 @@ def begin(as_json: bool) -> None:
     handler.setFormatter(_Json() if as_json else text)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    logging.getLogger("waitress").setLevel(logging.WARNING)
+    for quiet in ("waitress", "alembic"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)

@@ -12,6 +12,8 @@ import git
 from git.exc import BadName, GitError
 from gitdb.exc import BadObject
 
+from policy.signatures import Trust
+from reconciler.consent import signer, trust_of
 from reconciler.sources import Origin
 from reconciler.workspace import Workspace
 from specs.problems import SpecProblems
@@ -64,10 +66,11 @@ class Watch:
             if newest == self._seen:
                 return self.current
             self._refuse_rewritten(newest)
-            self.origin.put(newest)
             revision = read_commit(self.origin.repository, newest, self.origin.folder)
             workspace = Workspace(self.origin.root, revision)
+            workspace.signer = self._signer(workspace)
             documents = len(workspace.desired)
+            self.origin.put(newest)
         except SpecProblems as error:
             self._seen = newest
             return self._kept(f"{newest[:12]} has mistakes: {error.problems[0].headline()}")
@@ -77,6 +80,26 @@ class Watch:
         self._seen, self._last, self.current, self.problem = newest, newest, workspace, ""
         log.info("commit %s, %d documents", newest[:12], documents)
         return workspace
+
+    def trust(self, workspace: Workspace) -> Trust:
+        """Whom the commit of *workspace* trusts. Raises RevisionError."""
+        return trust_of(workspace, self.origin.repository, self.origin.folder)
+
+    def _signer(self, newer: Workspace) -> str:
+        judging = self.current or self._before() or newer
+        policy = judging.revision.settings.policy
+        commit = newer.revision.name
+        return signer(commit, self.origin.repository, policy, self.trust(judging))
+
+    def _before(self) -> Workspace | None:
+        """The commit that was in force before this process began, if it can still be read."""
+        if not self._last:
+            return None
+        try:
+            revision = read_commit(self.origin.repository, self._last, self.origin.folder)
+        except (RevisionError, SpecProblems):
+            return None
+        return Workspace(self.origin.root, revision)
 
     def _refuse_rewritten(self, newest: str) -> None:
         if not self._last or newest == self._last:

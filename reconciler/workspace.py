@@ -30,6 +30,8 @@ class Workspace:
     revision: Revision
     kept_projects: set[str] = field(default_factory=set)
     """Projects that this repository owns besides those that it declares."""
+    signer: str = ""
+    """The actor who signed the revision, where that is asked for."""
 
     @cached_property
     def definitions(self) -> Definitions:
@@ -180,8 +182,11 @@ class Workspace:
 
     @cached_property
     def actor(self) -> Actor:
-        """Whoever runs this program, with the roles that gitrove.yaml gives them."""
-        name = os.environ.get("GITROVE_ACTOR") or getpass.getuser()
+        """Who signed the revision, or whoever runs this program."""
+        return self.actor_named(self.signer or os.environ.get("GITROVE_ACTOR") or getpass.getuser())
+
+    def actor_named(self, name: str) -> Actor:
+        """Somebody with the roles that gitrove.yaml gives them."""
         actors = self.revision.settings.policy.actors
         if not actors:
             return Actor(name, ("admin", "member"))

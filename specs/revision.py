@@ -74,6 +74,19 @@ def read_commit(root: Path, revision: str = "HEAD", folder: str = "") -> Revisio
     return Revision(commit.hexsha, settings, _sources(files, settings), dirty)
 
 
+def read_file(root: Path, revision: str, path: str) -> bytes:
+    """One file of a commit. Raises RevisionError."""
+    try:
+        with git.Repo(root) as repository:
+            blob = repository.commit(revision).tree[path.strip("/")]
+            assert isinstance(blob, git.Blob)
+            return bytes(blob.data_stream.read())
+    except KeyError:
+        raise RevisionError(f'{revision[:12]} has no file "{path.strip("/")}"') from None
+    except (GitError, BadName, BadObject, ValueError, OSError) as error:
+        raise RevisionError(f'cannot read the revision "{revision}": {error}') from None
+
+
 def read_working_tree(root: Path) -> Revision:
     """Everything from the files as they are on disk. Raises RevisionError, SpecProblems."""
     try:

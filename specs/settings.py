@@ -140,10 +140,37 @@ class ActorSettings(Model):
 
     roles: list[str] = Field(default_factory=lambda: ["member"])
     projects: list[str] = Field(default_factory=lambda: ["*"])
+    identities: list[str] = Field(
+        default_factory=list,
+        description="How signatures name them: an SSH principal, a GPG key's fingerprint.",
+    )
+
+
+class ApprovalSettings(Model):
+    """Which changes a second person must agree to, plan by plan: gitrove approve."""
+
+    impact: Literal["restart", "failover", "downtime", "data loss"] = Field(
+        description="What costs this, or more."
+    )
+    approvers: int = Field(default=1, ge=1, description="With the role approver, or admin.")
+    projects: list[str] = Field(default_factory=lambda: ["*"])
+
+    def covers(self, project: str) -> bool:
+        return "*" in self.projects or project in self.projects
 
 
 class PolicySettings(Model):
     """Rules and guardrails."""
+
+    require_signatures: bool = Field(
+        default=False,
+        description="The daemon takes only commits that are signed by one of the actors.",
+    )
+    allowed_signers: str = Field(
+        default="", description="SSH keys, as in allowed_signers of ssh-keygen(1): a file here."
+    )
+    keys: str = Field(default="", description="GPG public keys: a file here.")
+    approvals: list[ApprovalSettings] = Field(default_factory=list)
 
     rules: str | None = Field(default=None, description="An oslo.policy file.")
     actors: dict[str, ActorSettings] = Field(

@@ -98,8 +98,8 @@ def _apply_saved(saved: Path, directory: Path, yes: bool, consent: Consent) -> N
 
 def run_plan(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> None:
     """Show one plan, ask, and run it."""
-    _approve(workspace, made, yes, consent)
     with open_journal(workspace) as journal:
+        _approve(workspace, made, yes, consent, journal)
         _finish(_run(workspace, made, journal))
 
 
@@ -113,7 +113,7 @@ def converge(workspace: Workspace, target: list[str], yes: bool, consent: Consen
         for _ in range(_ROUNDS):
             observed = world.observe()
             made = planning.make(workspace, observed, target)
-            _approve(workspace, made, yes, consent)
+            _approve(workspace, made, yes, consent, journal)
             if not made.actions:
                 learn(journal, observed)
                 return
@@ -121,15 +121,32 @@ def converge(workspace: Workspace, target: list[str], yes: bool, consent: Consen
     raise fail(f"the plan is still not empty after {_ROUNDS} rounds; see gitrove history")
 
 
-def _approve(workspace: Workspace, made: Plan, yes: bool, consent: Consent) -> None:
+def _approve(
+    workspace: Workspace, made: Plan, yes: bool, consent: Consent, journal: Journal
+) -> None:
     from reconciler.deciding import judge
 
     verdict = judge(workspace, made, consent)
     planning.show(made, verdict, Output.TEXT)
     if made.obstacles or not verdict.allowed:
         raise typer.Exit(FAILURE)
+    _require_approvals(workspace, made, journal)
     if made.actions and not yes:
         typer.confirm("Apply this plan?", abort=True)
+
+
+def _require_approvals(workspace: Workspace, made: Plan, journal: Journal) -> None:
+    if not workspace.revision.settings.policy.approvals:
+        return
+    from reconciler.consent import trust_of, unapproved
+    from reconciler.journal.approvals import Approvals
+
+    trust = trust_of(workspace, workspace.root, "")
+    missing = unapproved(made, workspace, trust, Approvals(journal))
+    if missing:
+        address, why = next(iter(missing.items()))
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise fail(f"{address}{more}: {why}")
 
 
 def _run(workspace: Workspace, made: Plan, journal: Journal) -> Outcome:

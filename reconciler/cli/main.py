@@ -8,17 +8,9 @@ import typer
 
 from reconciler.cli import adopt as adopt_command
 from reconciler.cli import apply as apply_command
-from reconciler.cli import (
-    backup,
-    daemon,
-    export,
-    inspect,
-    local,
-    plan,
-    repository,
-    schedule,
-    steering,
-)
+from reconciler.cli import approve as approve_command
+from reconciler.cli import backup, export, inspect, local, plan, repository, schedule, steering
+from reconciler.cli import daemon as daemon_command
 
 app = typer.Typer(
     name="gitrove",
@@ -51,7 +43,8 @@ app.command(rich_help_panel=_LOOK)(inspect.credentials)
 app.command(rich_help_panel=_LOOK)(inspect.ping)
 app.command(rich_help_panel=_LOOK)(inspect.quota)
 app.command(rich_help_panel=_LOOK)(plan.observe)
-app.command(rich_help_panel=_WATCH)(daemon.daemon)
+app.command(rich_help_panel=_WATCH)(daemon_command.daemon)
+app.command(rich_help_panel=_WATCH)(approve_command.approve)
 app.command(rich_help_panel=_WATCH)(steering.sync)
 app.command(rich_help_panel=_WATCH)(steering.suspend)
 app.command(rich_help_panel=_WATCH)(steering.resume)

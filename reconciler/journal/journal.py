@@ -25,6 +25,8 @@ from specs.desired import Address
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MESSAGE_LENGTH = 255
 _PLANS_KEPT = 200
+_MIGRATING = 0x6769746F
+"""PostgreSQL's number for the lock; any that nobody else uses in this database."""
 Row = dict[str, Any]
 Fence = Callable[[Connection], None]
 """Raises Refused, in the transaction that would record starts, when they must not be."""
@@ -265,6 +267,11 @@ def _migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         if _revision(connection) == head:
             return
+        if engine.dialect.name == "postgresql":
+            # Of several that begin at once, one migrates, and the others find it done.
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+            if _revision(connection) == head:
+                return
         # Alembic takes a while to import and is rarely needed.
         from alembic import command
         from alembic.config import Config

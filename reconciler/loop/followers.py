@@ -11,10 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from executors.engine import Entry, State, Stop
 from planners.observed import StoredBackup
+from planners.plan import Plan
 from policy.check import Consent
 from reconciler import verification
 from reconciler.applying import apply, world_of
+from reconciler.consent import unapproved
 from reconciler.deciding import judge, plan_for
+from reconciler.journal.approvals import Approvals
 from reconciler.journal.executions import ERROR, Executions
 from reconciler.journal.journal import Journal, JournalError
 from reconciler.journal.requests import Requests
@@ -24,6 +27,7 @@ from reconciler.scheduling import ACTOR, Scheduler
 from reconciler.watching import Watch
 from reconciler.workspace import Workspace
 from specs.desired import Address
+from specs.revision import RevisionError
 
 log = logging.getLogger("gitrove")
 
@@ -55,6 +59,7 @@ class Follower:
             judge=judge,
             actor=lambda workspace: workspace.actor.name,
             mine=mine,
+            unapproved=self._unapproved,
         )
         self.controller = Controller(
             watch, tools, Resources(journal), Requests(journal), stop, time.time, at_once
@@ -68,6 +73,9 @@ class Follower:
         except (JournalError, SQLAlchemyError) as error:
             log.error("the journal cannot be used: %s", str(error).splitlines()[0])
             return
+        except RevisionError as error:
+            log.error("%s: %s", self.watch.name, error)
+            return
         workspace = self.watch.current
         if workspace is None or self._stop.asked:
             return
@@ -76,6 +84,12 @@ class Follower:
         if begun:
             log.info("%d backups are due", len(begun))
             self._later(lambda: _take(scheduler, begun))
+
+    def _unapproved(self, workspace: Workspace, plan: Plan) -> dict[str, str]:
+        if not workspace.revision.settings.policy.approvals:
+            return {}
+        trust = self.watch.trust(workspace)
+        return unapproved(plan, workspace, trust, Approvals(self._journal))
 
 
 def _take(scheduler: Scheduler, begun: dict[Any, int]) -> None:

@@ -55,6 +55,23 @@ def test_a_lease_is_renewed_while_it_is_held_and_ends_when_its_holder_is_silent(
     journal.close()
 
 
+def test_several_may_begin_with_an_empty_database_at_once(url: str) -> None:
+    problems: list[Exception] = []
+
+    def begin() -> None:
+        try:
+            Journal(url).close()
+        except Exception as error:  # noqa: BLE001
+            problems.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert problems == []
+
+
 def _taken(leases: Leases, project: str) -> bool:
     try:
         with leases.held([project]):
