@@ -309,6 +309,8 @@ class Configure(Step, frozen=True, kw_only=True, tag=True):
     memory: int
     configuration: dict[str, str]
     defaults: dict[str, str]
+    group: str = ""
+    """The name of the configuration group; empty without one."""
 
 
 class StartDatabase(Step, frozen=True, kw_only=True, tag=True):

@@ -121,26 +121,36 @@ def _fault(fault: Fault, admin: bool) -> Row:
     return shown | ({"details": fault.details} if admin and fault.details else {})
 
 
+def usage(observed: Observed) -> dict[str, dict[str, int]]:
+    """By project: instances, GiB of volumes, backups."""
+    used: dict[str, dict[str, int]] = {}
+
+    def of(project: str) -> dict[str, int]:
+        return used.setdefault(project, {"instances": 0, "volumes": 0, "backups": 0})
+
+    for address, found, _ in reports_by_address(observed):
+        totals = of(address.project)
+        totals["instances"] += 1
+        totals["volumes"] += sum(volume.size for volume in found.volumes)
+    for backup in observed.backups:
+        of(backup.project)["backups"] += 1
+    return used
+
+
 def quota_rows(desired: Desired, observed: Observed) -> list[Row]:
     """What each project uses, and its limits."""
-    used: dict[str, list[int]] = {}
-    for address, found, _ in reports_by_address(observed):
-        totals = used.setdefault(address.project, [0, 0, 0])
-        totals[0] += 1
-        totals[1] += sum(volume.size for volume in found.volumes)
-    for backup in observed.backups:
-        used.setdefault(backup.project, [0, 0, 0])[2] += 1
+    used = usage(observed)
     rows = []
     for project in sorted({*used, *desired.quotas}):
-        instances, volumes, backups = used.get(project, [0, 0, 0])
+        totals = used.get(project, {"instances": 0, "volumes": 0, "backups": 0})
         quota = desired.quotas.get(project)
         limits = quota.spec if quota else None
         rows.append(
             {
                 "project": project,
-                "instances": _of(instances, limits.instances if limits else None),
-                "volumes": _of(volumes, limits.volumes if limits else None) + " GiB",
-                "backups": _of(backups, limits.backups if limits else None),
+                "instances": _of(totals["instances"], limits.instances if limits else None),
+                "volumes": _of(totals["volumes"], limits.volumes if limits else None) + " GiB",
+                "backups": _of(totals["backups"], limits.backups if limits else None),
             }
         )
     return rows

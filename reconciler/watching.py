@@ -86,12 +86,12 @@ class Watch:
         return trust_of(workspace, self.origin.repository, self.origin.folder)
 
     def _signer(self, newer: Workspace) -> str:
-        judging = self.current or self._before() or newer
+        judging = self.current or self.before() or newer
         policy = judging.revision.settings.policy
         commit = newer.revision.name
         return signer(commit, self.origin.repository, policy, self.trust(judging))
 
-    def _before(self) -> Workspace | None:
+    def before(self) -> Workspace | None:
         """The commit that was in force before this process began, if it can still be read."""
         if not self._last:
             return None

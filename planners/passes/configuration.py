@@ -43,7 +43,13 @@ def _configure(case: Case, differences: list[Change], restart: set[str]) -> Draf
     gone = sorted(set(report.configuration.file) - set(wished))
     known = definition.parameters
     defaults = {name: known[name].default for name in gone if name in known}
-    step = Configure(instance=case.id, memory=case.memory, configuration=wished, defaults=defaults)
+    step = Configure(
+        instance=case.id,
+        memory=case.memory,
+        configuration=wished,
+        defaults=defaults,
+        group=case.wanted.spec.configuration or "",
+    )
     live = any(each.field not in restart for each in differences)
     impact = Impact.RELOAD if live and report.status == words.RUNNING else Impact.NONE
     drifted = report.configuration.file_drifted or report.configuration.base_drifted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from planners.identity import instance_id
 from planners.observed import Record
 from planners.plan import Plan, decode, encode
 from reconciler.journal import tables
-from reconciler.notifications.events import event_of
+from reconciler.notifications.events import Event, Narrator
 from specs.desired import Address
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -115,7 +115,7 @@ class Journal:
         with self._engine.begin() as connection:
             connection.execute(tables.runs.insert(), [row])
             _keep_plan(connection, plan, now)
-        return Run(self, run, actor, plan.revision, fence)
+        return Run(self, run, actor, Narrator(plan, run, actor), fence)
 
     def end(self, run: str, outcome: str) -> None:
         with self._engine.begin() as connection:
@@ -136,13 +136,18 @@ class Journal:
             failed = [_fault(run.id, now, e) for e in entries if e.state is State.FAILED]
             if failed:
                 connection.execute(tables.faults.insert(), failed)
-            if self._notify and (told := _told(run, entries, now)):
+            if told := self.outbox_rows(run.narrator.tell(entries)):
                 connection.execute(tables.outbox.insert(), told)
             for statement, rows in _consequences(entries, now, run.actor).items():
                 connection.execute(statement, rows)
             if begun := _lives(entries).items() - run.begun:
                 self._begin_lives(connection, begun, now)
         run.begun.update(_lives(entries).items())
+
+    def outbox_rows(self, events: Iterable[Event]) -> list[Row]:
+        """The rows by which *events* will be told; none where nobody is."""
+        now = self._clock()
+        return [event._asdict() | {"at": now} for event in events] if self._notify else []
 
     def learn(self, lives: dict[str, str]) -> None:
         """Remember instances that are seen to live (address to id) and are not on record."""
@@ -237,7 +242,7 @@ class Run:
     journal: Journal
     id: str
     actor: str
-    revision: str = ""
+    narrator: Narrator
     fence: Fence | None = None
     begun: set[tuple[str, str]] = field(default_factory=set)
 
@@ -354,11 +359,6 @@ def _consequences(
                 row = {"address": entry.action.address, "enabled": now, "actor": actor}
                 found.setdefault(_ROOT_ENABLED, []).append(row)
     return found
-
-
-def _told(run: Run, entries: Sequence[Entry], now: float) -> list[Row]:
-    events = (event_of(entry, run.id, run.actor, run.revision) for entry in entries)
-    return [event._asdict() | {"at": now} for event in events if event is not None]
 
 
 def _life(address: str, instance: str, incarnation: int, active: bool, now: float) -> Row:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from reconciler.health import Health
 from reconciler.journal import tables
 from reconciler.journal.journal import Journal
+from reconciler.notifications.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Resource:
     ``since`` is when ``health`` became what it is, ``revision`` the commit that it was looked at
     with. ``pending`` actions are planned, and ``waits`` says for what. ``applied`` is a digest of
     what was declared when nothing was left to do; ``failures`` were in a row, the last by
-    ``fault``, and none is tried again before ``retry_at``.
+    ``fault``, and none is tried again before ``retry_at``. ``facts`` are what is counted of it
+    (see ``notifications.billing``).
     """
 
     source: str
@@ -34,6 +37,7 @@ class Resource:
     fault: str = ""
     failures: int = 0
     retry_at: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,26 @@ class Resources:
             found = [Resource(**row._mapping) for row in connection.execute(query)]
         return {each.address: replace(each, health=Health(each.health)) for each in found}
 
-    def write(self, changed: Iterable[Resource], gone: Iterable[Resource] = ()) -> None:
+    def write(
+        self,
+        changed: Iterable[Resource],
+        gone: Iterable[Resource] = (),
+        events: Iterable[Event] = (),
+    ) -> None:
+        """Replace what is known, and tell *events* of it, in one transaction."""
         kept = list(changed)
         rows = [asdict(each) | {"health": str(each.health)} for each in kept]
         t = tables.resources
         old = [{"of": each.source, "at": each.address} for each in (*kept, *gone)]
-        if not old:
+        told = self._journal.outbox_rows(events)
+        if not old and not told:
             return
         match = (t.c.source == sa.bindparam("of")) & (t.c.address == sa.bindparam("at"))
         with self._journal.connect() as connection:
-            connection.execute(t.delete().where(match), old)
+            if old:
+                connection.execute(t.delete().where(match), old)
+            if told:
+                connection.execute(tables.outbox.insert(), told)
             if rows:
                 connection.execute(t.insert(), rows)
 

@@ -131,6 +131,7 @@ resources = Table(
     Column("fault", Text, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("retry_at", Float, nullable=False),
+    Column("facts", JSON, nullable=False),
 )
 
 requests = Table(

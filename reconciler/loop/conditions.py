@@ -9,9 +9,11 @@ import msgspec
 
 from guest_agent.contract.report import Report
 from planners.case import Found
+from planners.observed import CloudState
 from reconciler.health import Health, assess
 from reconciler.journal.resources import Resource
 from reconciler.moments import utc
+from reconciler.notifications.billing import facts
 from specs.desired import Address, Desired
 
 NOT_DECLARED = "-"
@@ -39,6 +41,16 @@ def seen(before: Resource, found: Found, report: Report | None, suspended: str) 
     """After a look: its health by itself."""
     health, reason = (Health.SUSPENDED, suspended) if suspended else assess(found, report)
     return replace(before, health=health, reason=reason, pending=0, waits="")
+
+
+def counted(now: Resource, found: Found, state: CloudState, at: float) -> Resource:
+    """With the facts of what there is; an instance counts from when its database is there."""
+    if not found.anything:
+        return replace(now, facts={})
+    fresh = facts(found, state)
+    if not fresh or (not now.facts and now.health is not Health.HEALTHY):
+        return now
+    return replace(now, facts=fresh | {"created_at": now.facts.get("created_at", utc(at))})
 
 
 def settled(now: Resource, digest: str) -> Resource:

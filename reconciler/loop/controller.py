@@ -24,6 +24,7 @@ from planners.planning import reports_by_address
 from policy.verdict import DENY, Verdict
 from reconciler import applying
 from reconciler.applying import Stale, World
+from reconciler.fleet import usage
 from reconciler.health import Health
 from reconciler.journal.journal import JournalError
 from reconciler.journal.requests import ACCEPT, SYNC, Request, Requests
@@ -31,10 +32,12 @@ from reconciler.journal.resources import Resource, Resources, SourceState
 from reconciler.locks import Locked
 from reconciler.loop import conditions, holds
 from reconciler.loop.rules import Book
+from reconciler.notifications import billing, commits
+from reconciler.notifications.events import Event
 from reconciler.observation import learn
 from reconciler.watching import Watch
 from reconciler.workspace import Workspace
-from specs.desired import Address
+from specs.desired import Address, Desired
 
 log = logging.getLogger("gitrove")
 
@@ -121,6 +124,9 @@ class Controller:
         self._soon = threading.Event()
         self._revision = ""
         self._told = SourceState("")
+        self._actor = ""
+        self._audited = clock()
+        self._before: Workspace | None = None
         self.figures = Figures()
         self.view: View | None = None
         self.running: dict[str, Plan] = {}
@@ -137,6 +143,8 @@ class Controller:
             if each.kind == ACCEPT:
                 self._watch.accept(each.subject)
                 self._requests.end(each.id, "accepted")
+        if self.view is None and self._before is None:
+            self._before = self._watch.before()
         workspace = self._watch.workspace()
         self._tell_source(workspace)
         if workspace is None:
@@ -144,6 +152,7 @@ class Controller:
         syncs = [each for each in requests if each.kind == SYNC]
         if self._is_due(workspace) or syncs:
             self.round(workspace, syncs)
+        self.audit()
 
     def round(self, workspace: Workspace, syncs: Collection[Request] = ()) -> None:
         """Look once at everything, record how each resource is, begin what may be done."""
@@ -154,6 +163,7 @@ class Controller:
         # Who is busy now has been looked at before it changed; its next round is another one.
         busy = set(self.running)
         world = self._tools.world(workspace)
+        self._actor = self._tools.actor(workspace)
         try:
             observed = world.observe()
         except ActionError as error:
@@ -170,12 +180,32 @@ class Controller:
             self._begin(workspace, project, turns[project], look.states)
         for each in syncs:
             self._requests.end(each.id, _answer(each, turns.values(), look.states))
+        self._tell_commit(workspace)
         self._revision = workspace.revision.name
         self.view = View(workspace, observed, look.plan)
         self.figures.planned = len(look.plan.actions)
         self.figures.rounds += 1
         self.figures.ended = self._clock()
         self.figures.seconds = self.figures.ended - began
+
+    def audit(self) -> None:
+        """Tell who counts what there is, when another period has ended."""
+        view, now = self.view, self._clock()
+        period = view.workspace.revision.settings.reconcile.audit if view else 0
+        if view is None or not period or now < self._audited + period:
+            return
+        resources = self._resources.read(self._watch.name)
+        events = [
+            billing.exists(Address.parse(address), r.facts, str(r.health), self._audited, now)
+            for address, r in resources.items()
+            if r.facts and self._tools.mine(Address.parse(address).project)
+        ]
+        limits = view.workspace.desired.quotas
+        for project, used in usage(view.observed).items():
+            if self._tools.mine(project):
+                events += billing.quota(project, limits.get(project), used, now)
+        self._resources.write([], events=events)
+        self._audited = now
 
     def close(self) -> None:
         """Wait for what runs."""
@@ -213,6 +243,7 @@ class Controller:
                 before = replace(before, retry_at=0.0)
             found, report = pieces.get(address, (NOTHING, None))
             state = conditions.seen(before, found, report, book.rules(address).suspended)
+            state = conditions.counted(state, found, observed.cloud, self._clock())
             states[str(address)] = replace(state, revision=plan.revision)
         wishes = self._wishes_of(workspace)
         return Look(workspace, plan, book, states, wishes, _wanted(syncs, states))
@@ -368,12 +399,31 @@ class Controller:
             and (project := Address.parse(address).project) not in busy
             and self._tools.mine(project)
         ]
-        self._resources.write((s for a, s in dated.items() if s != known.get(a)), gone)
+        events = [e for a, s in dated.items() for e in self._counted(a, known.get(a), s)]
+        events += [e for each in gone for e in self._counted(each.address, each, None)]
+        self._resources.write((s for a, s in dated.items() if s != known.get(a)), gone, events)
         for address, resource in dated.items():
             before = known.get(address)
             if before is None or before.health is not resource.health:
                 why = f": {resource.reason}" if resource.reason else ""
                 log.info("%s is %s%s", address, resource.health, why)
+
+    def _tell_commit(self, workspace: Workspace) -> None:
+        """Tell what a new commit declares of what takes no action."""
+        if workspace.revision.name == self._revision:
+            return
+        before = self.view.workspace if self.view else self._before
+        desired = before.desired if before else Desired()
+        self._resources.write([], events=commits.changes(desired, workspace.desired, self._actor))
+
+    def _counted(
+        self, address: str, before: Resource | None, after: Resource | None
+    ) -> Iterable[Event]:
+        """What who counts is told when *before* became *after*."""
+        old, new = (each.facts if each else {} for each in (before, after))
+        state = str((after or before or Resource("", "")).health)
+        now = self._clock()
+        return billing.changes(Address.parse(address), old, new, state, now, self._actor)
 
     def _lose_sight(self, why: str) -> None:
         """What cannot be seen is unknown, never gone."""

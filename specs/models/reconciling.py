@@ -104,6 +104,11 @@ class Reconciling(Model):
     interval: int = Field(
         default=60, ge=1, le=86_400, description="Seconds between looks for drift."
     )
+    audit: int = Field(
+        default=3600,
+        ge=0,
+        description="Seconds between trove.instance.exists and trove.quota; 0: none are told.",
+    )
     windows: list[Window] = Field(
         default_factory=list,
         description="What interrupts a database waits for one; none: it may happen at any time.",

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("fault", sa.Text, nullable=False),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("retry_at", sa.Float, nullable=False),
+        sa.Column("facts", sa.JSON, nullable=False),
     )
     op.create_table(
         "requests",
