@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from guest_agent.contract.report import Archive, Report
@@ -10,33 +12,54 @@ from planners import observed as seen
 from planners.case import NOTHING, Found
 from planners.observed import Observed
 from planners.planning import reports_by_address
-from reconciler.health import assess
+from reconciler.health import Health, assess
 from reconciler.journal.journal import Fault
+from reconciler.journal.resources import Resource
 from reconciler.moments import utc
 from specs.desired import Address, Desired
 
 Row = dict[str, Any]
 
 
-def rows(desired: Desired, observed: Observed, faults: dict[str, str]) -> list[Row]:
-    """One row for every instance that is declared or exists."""
+def rows(
+    desired: Desired,
+    observed: Observed,
+    faults: dict[str, str],
+    known: Mapping[str, Resource] = MappingProxyType({}),
+) -> list[Row]:
+    """One row for every instance that is declared or exists; *known* is what a daemon recorded."""
     pieces = {address: (found, report) for address, found, report in reports_by_address(observed)}
     addresses = sorted({*desired.instances, *pieces})
-    return [_row(a, *pieces.get(a, (NOTHING, None)), desired, faults) for a in addresses]
+    return [
+        _row(a, *pieces.get(a, (NOTHING, None)), desired, faults, known.get(str(a)))
+        for a in addresses
+    ]
 
 
 def _row(
-    address: Address, found: Found, report: Report | None, desired: Desired, faults: dict[str, str]
+    address: Address,
+    found: Found,
+    report: Report | None,
+    desired: Desired,
+    faults: dict[str, str],
+    known: Resource | None,
 ) -> Row:
     offer = desired.offers.get(address)
     server = found.server
     datastore = server.metadata.get(seen.DATASTORE, "") if server else ""
     health, reason = assess(found, report)
+    if address not in desired.instances:
+        reason = "it is not declared"
+    elif known is not None and known.health is Health.SUSPENDED:
+        health, reason = known.health, known.reason
+    elif known is not None and known.waits:
+        reason = f"{reason}; {known.waits}" if reason else known.waits
     used = f"{(report.volume_used if report else 0) / 2**30:.2f}"
     return {
         "instance": str(address),
         "health": str(health),
-        "reason": reason if address in desired.instances else "it is not declared",
+        "since": utc(known.since) if known and known.health is health else "",
+        "reason": reason,
         "datastore": datastore or (offer.datastore if offer else ""),
         "version": (report.version if report else "") or (offer.version if offer else ""),
         "address": found.port.address if found.port else "",

@@ -7,7 +7,9 @@ picture goes first when there is too much, then the details of the last instance
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import groupby
+from types import MappingProxyType
 
 import msgspec
 from rich.markup import render
@@ -16,6 +18,7 @@ from planners.plan import Action, Plan
 from policy.verdict import DENY, Verdict
 from reconciler.graphs import mermaid
 from reconciler.rendering import action_lines, instance_line, summary_line
+from specs.models import Quota
 
 MARK = "<!-- gitrove plan -->"
 """The first line, by which a comment is found again to be replaced."""
@@ -24,14 +27,19 @@ _RESERVED = 1_000
 
 
 def comment(
-    whole: Plan, verdict: Verdict, base: Plan | None = None, limit: int = MOST_CHARACTERS
+    whole: Plan,
+    verdict: Verdict,
+    base: Plan | None = None,
+    limit: int = MOST_CHARACTERS,
+    quotas: Mapping[str, Quota] = MappingProxyType({}),
 ) -> str:
     """The comment on the *whole* plan, of at most *limit* characters.
 
     What *base* plans as well, without the change that is commented on, is only counted.
+    *quotas* are the limits by project; those of projects that change are shown.
     """
     plan = _of_this_change(whole, base) if base else whole
-    head = _head(plan, verdict, len(whole.actions) - len(plan.actions))
+    head = _head(plan, verdict, len(whole.actions) - len(plan.actions)) + _quotas(plan, quotas)
     tail = f"\n<sub>Revision `{plan.revision or '-'}`, plan `{whole.digest[:12]}`.</sub>\n"
     details, left = _details(plan, limit - len(head) - len(tail) - _RESERVED)
     if left:
@@ -66,6 +74,28 @@ def _head(plan: Plan, verdict: Verdict, others: int) -> str:
     title = f"### {_plain(summary_line(plan))}"
     paragraphs = [f"{MARK}\n{title}", "\n".join(told), f"Policy and plan: {may}."]
     return "\n\n".join(filter(None, paragraphs)) + "\n\n"
+
+
+def _quotas(plan: Plan, quotas: Mapping[str, Quota]) -> str:
+    """What projects with a quota would use of it, as a table."""
+    rows = []
+    for project in sorted({action.address.partition("/")[0] for action in plan.actions}):
+        if project not in quotas:
+            continue
+        limits, summary = quotas[project].spec, plan.summary
+        cells = [
+            f"{used.get(project, 0)} of {limit}" if limit is not None else str(used.get(project, 0))
+            for used, limit in (
+                (summary.instances, limits.instances),
+                (summary.volumes, limits.volumes),
+                (summary.backups, limits.backups),
+            )
+        ]
+        rows.append(f"| {_text(project)} | {' | '.join(cells)} |")
+    if not rows:
+        return ""
+    head = ["| Quota | Instances | Volumes, GiB | Backups |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n\n"
 
 
 def _details(plan: Plan, room: int) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from reconciler.cli.shared import (
     print_json,
     print_table,
     resolve,
+    table,
 )
 from reconciler.moments import utc
 
@@ -32,27 +34,79 @@ if TYPE_CHECKING:
     from specs.desired import Address
 
 
-def status(directory: Directory = Path(), output: OutputOption = Output.TEXT) -> None:
-    """List every instance with its health."""
-    from reconciler import fleet
-
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between looks.")] = 3.0,
+    directory: Directory = Path(),
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List every instance with its health, and what a daemon says of the repository."""
     with errors_explained():
         workspace = open_workspace(directory, worktree=True)
         with open_journal(workspace) as journal:
-            observed = _look(workspace, journal)
-            rows = fleet.rows(workspace.desired, observed, journal.latest_faults())
+            if watch:
+                _watch(lambda: _status(workspace, journal), every)
+                return
+            rows, problems = _status(workspace, journal)
     if output is Output.JSON:
         print_json(rows)
         return
-    print_table(rows, "No instances are declared, and none exist.")
+    for problem in problems:
+        console().print(f"[red]{problem}[/]")
+    print_table(rows, _NOTHING)
+
+
+_NOTHING = "No instances are declared, and none exist."
+_Status = tuple[list[dict[str, Any]], list[str]]
+
+
+def _status(workspace: Workspace, journal: Journal) -> _Status:
+    """Rows, and what keeps a daemon from a newer commit."""
+    from reconciler import fleet
+    from reconciler.journal.resources import Resources
+
+    resources = Resources(journal)
+    known = resources.read()
+    rows = fleet.rows(workspace.desired, _look(workspace, journal), journal.latest_faults(), known)
+    return rows, [f"{s.name}: {s.problem}" for s in resources.sources() if s.problem]
+
+
+def _watch(look: Callable[[], _Status], every: float) -> None:
+    import time
+
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=console(), refresh_per_second=4) as live:
+        try:
+            while True:
+                rows, problems = look()
+                shown = table(rows) if rows else Text(_NOTHING)
+                live.update(Group(*(Text(each, "red") for each in problems), shown))
+                time.sleep(every)
+        except KeyboardInterrupt:
+            return
 
 
 def show(
-    instance: Instance, directory: Directory = Path(), output: OutputOption = Output.TEXT
+    instance: Annotated[str, typer.Argument(help="Name, project/name or id of the instance.")] = "",
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="What was deleted: this instance, or all.")
+    ] = False,
+    directory: Directory = Path(),
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Show one instance: what it is, what is in it, and what went wrong last."""
     from reconciler import fleet
 
+    if deleted:
+        _show_deleted(instance, directory, output)
+        return
+    if not instance:
+        raise fail("name an instance; gitrove status lists them")
     with errors_explained():
         workspace = open_workspace(directory, worktree=True)
         with open_journal(workspace) as journal:
@@ -65,6 +119,27 @@ def show(
         print_json(shown)
         return
     _print_tree(shown)
+
+
+def _show_deleted(instance: str, directory: Path, output: Output) -> None:
+    with errors_explained():
+        workspace = open_workspace(directory, worktree=True)
+        with open_journal(workspace) as journal:
+            rows = journal.deleted()
+    chosen = [
+        {
+            "instance": row["address"],
+            "id": row["instance"],
+            "created": utc(row["created"]),
+            "deleted": utc(row["deleted_at"]) if row["deleted_at"] else "",
+        }
+        for row in rows
+        if instance in ("", row["address"], row["address"].partition("/")[2], row["instance"])
+    ]
+    if output is Output.JSON:
+        print_json(chosen)
+        return
+    print_table(chosen, "Nothing of that name was deleted." if instance else "Nothing was deleted.")
 
 
 def history(

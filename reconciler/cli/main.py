@@ -9,7 +9,17 @@ import typer
 from reconciler.cli import adopt as adopt_command
 from reconciler.cli import apply as apply_command
 from reconciler.cli import approve as approve_command
-from reconciler.cli import backup, export, inspect, local, plan, repository, schedule, steering
+from reconciler.cli import (
+    backup,
+    export,
+    inspect,
+    local,
+    plan,
+    repository,
+    review,
+    schedule,
+    steering,
+)
 from reconciler.cli import daemon as daemon_command
 
 app = typer.Typer(
@@ -33,6 +43,8 @@ app.command(rich_help_panel=_WRITE)(repository.datastores)
 app.command(rich_help_panel=_WRITE)(repository.parameters)
 app.command(rich_help_panel=_RUN)(plan.plan)
 app.command(rich_help_panel=_RUN)(plan.graph)
+app.command(rich_help_panel=_RUN)(review.comment)
+app.add_typer(review.hook, name="hook", rich_help_panel=_RUN)
 app.command(rich_help_panel=_RUN)(export.export)
 app.command(rich_help_panel=_RUN)(apply_command.apply)
 app.command(rich_help_panel=_RUN)(apply_command.destroy)

@@ -68,7 +68,10 @@ def plan(
         typer.Option(help="With markdown: leave out what this commit or branch plans as well."),
     ] = "",
     output: Annotated[
-        Shape, typer.Option(help="How to print; markdown is a comment for a pull request.")
+        Shape,
+        typer.Option(
+            "--output", "--format", help="How to print; markdown is a comment for a pull request."
+        ),
     ] = Shape.TEXT,
 ) -> None:
     """Show what apply would do, and what it would cost."""
@@ -85,7 +88,8 @@ def plan(
         if output is Shape.MARKDOWN:
             before = open_workspace(directory, base) if base else None
             without = make(before, observed, target) if before else None
-            typer.echo(comment(made, verdict, without), nl=False)
+            quotas = workspace.desired.quotas
+            typer.echo(comment(made, verdict, without, quotas=quotas), nl=False)
         else:
             show(made, verdict, Output(output.value))
         if save:

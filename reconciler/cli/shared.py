@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from reconciler.journal.journal import Journal
     from reconciler.workspace import Workspace
@@ -54,18 +55,23 @@ def console(stderr: bool = False) -> Console:
 
 def print_table(rows: list[dict[str, Any]], empty: str) -> None:
     """Rows with the same keys as a table, or *empty* where there are none."""
-    from rich.markup import escape
-    from rich.table import Table
-
     if not rows:
         console().print(empty)
         return
+    console().print(table(rows), soft_wrap=False)
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Rows with the same keys."""
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold")
     for number, column in enumerate(rows[0]):
         table.add_column(column[:1].upper() + column[1:], overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row.values()))
-    console().print(table, soft_wrap=False)
+    return table
 
 
 def print_json(value: Any) -> None:

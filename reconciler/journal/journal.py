@@ -185,6 +185,12 @@ class Journal:
                 for address, incarnation, active, deleted in connection.execute(query)
             }
 
+    def deleted(self, address: str = "") -> list[Row]:
+        """What lived and was deleted, the newest first (kilo-mgmt-show-deleted)."""
+        t = tables.instances
+        query = sa.select(t).where(t.c.deleted).order_by(t.c.deleted_at.desc())
+        return self._rows(query.where(t.c.address == address) if address else query)
+
     def faults(self, address: str, limit: int = 5) -> list[Fault]:
         """The newest faults first."""
         t = tables.faults.c

@@ -125,6 +125,7 @@ class Controller:
         self._revision = ""
         self._told = SourceState("")
         self._actor = ""
+        self._suspended: set[str] = set()
         self._audited = clock()
         self._before: Workspace | None = None
         self.figures = Figures()
@@ -212,8 +213,10 @@ class Controller:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _is_due(self, workspace: Workspace) -> bool:
-        moved = workspace.revision.name != self._revision
-        return moved or self._soon.is_set() or self._clock() >= self._next_look
+        if workspace.revision.name != self._revision or self._soon.is_set():
+            return True
+        asked = set(self._requests.suspensions()) != self._suspended
+        return asked or self._clock() >= self._next_look
 
     # -- looking ----------------------------------------------------------------------
 
@@ -227,8 +230,8 @@ class Controller:
     ) -> Look:
         plan = self._tools.plan(workspace, observed)
         settings = workspace.revision.settings.reconcile
-        suspended = self._requests.suspensions()
-        book = Book(settings, workspace.desired, suspended, self._clock())
+        self._suspended = set(self._requests.suspensions())
+        book = Book(settings, workspace.desired, self._suspended, self._clock())
         pieces = {a: (found, report) for a, found, report in reports_by_address(observed)}
         ours = workspace.projects | {a.project for a in workspace.desired.instances}
         addresses = {*workspace.desired.instances, *(a for a in pieces if a.project in ours)}

@@ -31,9 +31,14 @@ def commands(text: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_and_option_that_is_named_exists(document: Path) -> None:
-    group = typer.main.get_command(app)
     named = list(commands(document.read_text()))
     assert named
+    assert_exists(named)
+
+
+def assert_exists(named: list[list[str]]) -> None:
+    """Each has the words of a command, of which the options are known."""
+    group = typer.main.get_command(app)
     for words in named:
         command: Any = group
         while words and hasattr(command, "commands") and not words[0].startswith("-"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_configuration_groups_are_told_by_commits() -> None:
     texts = ["", GROUP, other, ""]
     told = [
         event
-        for before, after in zip(texts, texts[1:], strict=False)
+        for before, after in pairwise(texts)
         for event in changes(desire(before), desire(after), "alice")
     ]
     names = [f"dbaas.configuration_{v}.{p}" for v in WORDS for p in ("start", "end")]
