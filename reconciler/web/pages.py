@@ -76,7 +76,8 @@ def _seen(view: View, address: Address) -> Shown:
     pieces = {a: found for a, found, _ in reports_by_address(view.observed)}
     found = pieces.get(address, NOTHING)
     told = details(address, found, view.observed, [], admin=False)
-    told.pop("faults", None)
+    for shown_above in ("instance", "health", "reason", "faults"):
+        told.pop(shown_above, None)
     declared = _dumped(instance) if instance else ""
     plan = view.plan
     mine = [b for b in view.observed.backups if (b.project, b.instance_name) == address]

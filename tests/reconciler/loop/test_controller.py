@@ -116,11 +116,12 @@ def test_what_is_suspended_is_left_alone_until_it_is_resumed(loop: Loop) -> None
     loop.requests.make(loop.watch.name, "sync", "", "alice")
     loop.tick()
     assert loop.flavor("one") == "tiny"
-    loop.requests.suspend("shop", "alice", "")
+    # What is asked counts at once.
+    assert loop.requests.resume(ONE) and not loop.requests.resume(ONE)
+    loop.requests.suspend("shop", "alice", "", 300.0)
     loop.tick(seconds=1)
     assert "the project shop is suspended" in loop.of(ONE).reason
-    assert loop.requests.resume("shop") and not loop.requests.resume("shop")
-    loop.tick(2, seconds=200.0)
+    loop.tick(3, seconds=200.0)
     assert loop.of(ONE).health is Health.HEALTHY and loop.flavor("one") == "small"
 
 
