@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from socket import gethostname
 
+from opentelemetry.context import get_current
+
 from executors.cloud.interface import Cloud
 from executors.engine import FREE, Entry, Lanes, Outcome, Stop, execute
 from executors.guest.interface import Guests
@@ -22,6 +24,7 @@ from reconciler import places
 from reconciler.journal.journal import Journal
 from reconciler.journal.leases import exclusive
 from reconciler.observation import learn, observe
+from reconciler.tracing import TRACER
 from reconciler.workspace import Workspace
 from specs.definitions import Definitions
 from specs.desired import Address
@@ -89,8 +92,11 @@ def apply(
     progress: Callable[[Entry], None] = lambda _: None,
     tell: Callable[[str, str], None] = lambda _instance, _text: None,
     lanes: Lanes = FREE,
+    begun: Callable[[str], None] = lambda _run: None,
 ) -> Outcome:
-    """Execute *plan*. Raises Blocked, Stale, Locked before anything has changed."""
+    """Execute *plan*; *begun* is told the run's id. Raises Blocked, Stale, Locked before anything
+    has changed.
+    """
     if plan.obstacles:
         raise Blocked(f"the plan has {len(plan.obstacles)} obstacles")
     projects = {
@@ -104,12 +110,19 @@ def apply(
         _refuse_if_stale(plan, observed)
         learn(world.journal, observed)
         run = world.journal.begin(plan, actor, fence)
+        begun(run.id)
         context = world.context(tell)
+        about = {"gitrove.run": run.id, "gitrove.commit": plan.revision}
+        with TRACER.start_as_current_span("apply", attributes=about):
+            here = get_current()
 
-        def act(action: Action) -> None:
-            handle(action.step, context)
+            def act(action: Action) -> None:
+                told = about | {"gitrove.resource": action.address}
+                name = type(action.step).__name__
+                with TRACER.start_as_current_span(name, context=here, attributes=told):
+                    handle(action.step, context)
 
-        outcome = execute(plan, act, run, concurrency, stop, progress, lanes)
+            outcome = execute(plan, act, run, concurrency, stop, progress, lanes)
         run.end(_word(outcome))
         return outcome
 

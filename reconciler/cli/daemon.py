@@ -54,12 +54,13 @@ def daemon(
     log_format: Annotated[LogFormat, typer.Option(help="How to log.")] = LogFormat.TEXT,
 ) -> None:
     """Apply commits, repair drift, take scheduled backups, and tell others, until stopped."""
-    from reconciler import logs
+    from reconciler import logs, tracing
     from reconciler.loop.daemon import Daemon
 
     # Unlike every other command, this one lives long enough to collect garbage.
     gc.enable()
     logs.begin(as_json=log_format is LogFormat.JSON)
+    tracing.begin()
     with errors_explained():
         watches = _watches(sources or ["."])
         journal = _journal(watches, journal_url)

@@ -35,6 +35,7 @@ from reconciler.loop.rules import Book
 from reconciler.notifications import billing, commits
 from reconciler.notifications.events import Event
 from reconciler.observation import learn
+from reconciler.tracing import TRACER
 from reconciler.watching import Watch
 from reconciler.workspace import Workspace
 from specs.desired import Address, Desired
@@ -157,6 +158,11 @@ class Controller:
 
     def round(self, workspace: Workspace, syncs: Collection[Request] = ()) -> None:
         """Look once at everything, record how each resource is, begin what may be done."""
+        about = {"gitrove.source": self._watch.name, "gitrove.commit": workspace.revision.name}
+        with TRACER.start_as_current_span("round", attributes=about):
+            self._round(workspace, syncs)
+
+    def _round(self, workspace: Workspace, syncs: Collection[Request]) -> None:
         began = self._clock()
         interval = workspace.revision.settings.reconcile.interval
         self._next_look = began + interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
@@ -335,6 +341,7 @@ class Controller:
         self, workspace: Workspace, project: str, plan: Plan, states: Mapping[str, Resource]
     ) -> None:
         """Execute the plan of one project, and record what failed."""
+        about = {"project": project, "commit": plan.revision}
         try:
             outcome = applying.apply(
                 plan,
@@ -342,15 +349,16 @@ class Controller:
                 self._tools.actor(workspace),
                 workspace.revision.settings.concurrency,
                 self._stop,
-                self._progress,
+                lambda entry: self._progress(entry, about),
+                begun=lambda run: about.update(run=run),
             )
             self._note(plan, outcome, states)
         except (Locked, Stale) as error:
-            log.info("%s: %s", project, error)
+            log.info("%s: %s", project, error, extra=about)
         except (ActionError, JournalError) as error:
-            log.warning("%s: %s", project, error)
+            log.warning("%s: %s", project, error, extra=about)
         except Exception:
-            log.exception("%s: a defect in gitrove", project)
+            log.exception("%s: a defect in gitrove", project, extra=about)
             text = "a defect in gitrove; see the log of the daemon"
             self._resources.write(self._failed(each, text) for each in states.values())
         finally:
@@ -376,14 +384,16 @@ class Controller:
         now = self._clock()
         return conditions.dated(conditions.failed(state, text, now), state, now)
 
-    def _progress(self, entry: Entry) -> None:
+    def _progress(self, entry: Entry, about: Mapping[str, str]) -> None:
         if entry.state is State.STARTED:
             return
         key = type(entry.action.step).__name__, str(entry.state)
         with self._lock:
             self.figures.results[key] = self.figures.results.get(key, 0) + 1
         why = f": {entry.message}" if entry.message else ""
-        log.info("%s %s %s%s", entry.state, entry.action.address, entry.action.item, why)
+        address = entry.action.address
+        told = {**about, "resource": address, "step": key[0], "state": key[1]}
+        log.info("%s %s %s%s", entry.state, address, entry.action.item, why, extra=told)
 
     # -- telling ----------------------------------------------------------------------
 
@@ -409,7 +419,8 @@ class Controller:
             before = known.get(address)
             if before is None or before.health is not resource.health:
                 why = f": {resource.reason}" if resource.reason else ""
-                log.info("%s is %s%s", address, resource.health, why)
+                told = {"resource": address, "commit": resource.revision}
+                log.info("%s is %s%s", address, resource.health, why, extra=told)
 
     def _tell_commit(self, workspace: Workspace) -> None:
         """Tell what a new commit declares of what takes no action."""
