@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
 import statistics
@@ -19,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import git
@@ -26,6 +28,8 @@ import git
 from executors.errors import Passing
 from guest_agent.toolkit.processes import wait_until
 from reconciler.health import Health
+from reconciler.journal.journal import Journal
+from reconciler.journal.leases import share
 from tests.scenarios.test_daemons import declare, free_address, push
 from tests.support.daemons import Daemon, Loop, instances
 from tests.support.postgresql_server import PostgresqlServer
@@ -48,10 +52,8 @@ def prepared(place: Path, count: int) -> Loop:
     (place / "repository").mkdir()
     world = SimulatedWorld.create()
     world.journal.close()
-    from reconciler.journal.journal import Journal
-
     world.journal = Journal(f"sqlite:///{place}/journal.db")
-    loop = Loop(place / "repository", world)
+    loop = Loop(place / "repository", world, patience=900.0)
     loop.commit(instances("tiny", *(f"p{n % PROJECTS}/i{n}" for n in range(count))))
     loop.tick()
     loop.tick()
@@ -87,7 +89,7 @@ def rounds(counts: list[int]) -> None:
 
 
 def commits(counts: list[int]) -> None:
-    """On the local cloud, a remote repository, one Redis; a change of its volume, which is quick."""
+    """A remote repository and one Redis on the local cloud; its volume grows, which is quick."""
     for way, interval in (("webhook", "600"), ("polling each 5 s", "5")):
         with folder() as place:
             took = list(_commits(place, way == "webhook", interval, (counts or [20])[0]))
@@ -148,7 +150,6 @@ def _takeover(place: Path, lease: float) -> float:
     """From the kill to the first action of the other on a project of the killed one."""
     shell = Shell(place)
     shell.run("init", "shop")
-    shell.use_simulated_cloud()
     projects = [f"team{n}" for n in range(6)]
     for each in (shell.repository / "databases").iterdir():
         each.unlink()
@@ -162,10 +163,10 @@ def _takeover(place: Path, lease: float) -> float:
             for each in both:
                 each.says("controllers: ")
             shell.run("sync")
-            killed, other = both
-            mine = {
-                line.split()[4] for line in killed.log.read_text().splitlines() if " done " in line
-            }
+            names = {each: f"{gethostname()}:{each.process.pid}" for each in both}
+            owned = {each: share(projects, list(names.values()), names[each]) for each in both}
+            killed, other = sorted(both, key=lambda each: len(owned[each]), reverse=True)
+            mine = {f"{project}/cache" for project in owned[killed]}
             seen = len(other.log.read_text())
             killed.process.kill()
             began = time.perf_counter()
@@ -175,12 +176,13 @@ def _takeover(place: Path, lease: float) -> float:
                     f"done {address} server" in other.log.read_text()[seen:] for address in mine
                 ),
                 60,
-            )
+            ), other.log.read_text()
             return time.perf_counter() - began
         finally:
             for each in both:
                 each.process.kill()
                 each.process.wait(60)
+            shell.run("local", "down")
 
 
 def day(counts: list[int]) -> None:
@@ -234,8 +236,6 @@ def main() -> None:
     parser.add_argument("numbers", nargs="*", type=int)
     given = parser.parse_args()
     with folder() as home:
-        import os
-
         os.environ["GITROVE_HOME"] = str(home / "home")
         (home / "home").mkdir()
         if given.what == "one":

@@ -22,7 +22,7 @@ from planners.planning import basis_by_address
 from planners.steps import DeleteBackup, TakeBackup
 from reconciler import places
 from reconciler.journal.journal import Journal
-from reconciler.journal.leases import exclusive
+from reconciler.journal.leases import SECONDS, exclusive
 from reconciler.observation import learn, observe
 from reconciler.tracing import TRACER
 from reconciler.workspace import Workspace
@@ -52,6 +52,8 @@ class World:
     stores: Stores = field(default_factory=dict)
     holder: str = field(default_factory=lambda: f"{gethostname()}:{os.getpid()}")
     """By what name it holds leases."""
+    lease: float = SECONDS
+    """How long they last without being renewed, in seconds."""
 
     def observe(self, projects: Collection[str] | None = None) -> Observed:
         """Everything; with *projects*, only their guests are asked."""
@@ -105,7 +107,7 @@ def apply(
         # The guest takes one backup at a time; they need not wait for other changes.
         if not isinstance(action.step, TakeBackup | DeleteBackup)
     }
-    with exclusive(world.journal, world.holder, world.locks, projects) as fence:
+    with exclusive(world.journal, world.holder, world.lease, world.locks, projects) as fence:
         observed = world.observe({Address.parse(each).project for each in plan.basis})
         _refuse_if_stale(plan, observed)
         learn(world.journal, observed)

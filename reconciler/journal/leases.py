@@ -24,6 +24,9 @@ from reconciler.locks import Locked, project_locks
 
 SECONDS = 15.0
 """How long a lease, or the sign of life of a controller, is good for."""
+_SILENCE = 0.6
+"""The share of that time after which a controller counts as dead: whatever lease it may still have
+ends with that time, and by then another is to be at work."""
 Tokens = Mapping[str, int]
 
 
@@ -58,9 +61,10 @@ class Leases:
             connection.execute(leases.update().where(mine).values(expires=0.0))
 
     def living(self) -> list[str]:
+        """The controllers that were heard of lately."""
         t = tables.controllers.c
         with self._journal.connect() as connection:
-            limit = self._journal.time_in(connection) - self._seconds
+            limit = self._journal.time_in(connection) - _SILENCE * self._seconds
             found = connection.execute(sa.select(t.name).where(t.beat > limit))
             return sorted(row.name for row in found)
 
@@ -134,18 +138,18 @@ class Leases:
 
 @contextmanager
 def exclusive(
-    journal: Journal, holder: str, folder: Path, projects: Iterable[str]
+    journal: Journal, holder: str, seconds: float, folder: Path, projects: Iterable[str]
 ) -> Iterator[Fence | None]:
     """Keep everybody else from changing *projects*; gives what run records must pass, if anything.
 
     Where the journal is a file, all are on one machine, and a lock in *folder* ends with its
-    process; else it is a lease. Raises Locked.
+    process; else it is a lease of so many *seconds*, renewed. Raises Locked.
     """
     if journal.is_local:
         with project_locks(folder, projects):
             yield None
     else:
-        with Leases(journal, holder).held(projects) as tokens:
+        with Leases(journal, holder, seconds).held(projects) as tokens:
             yield fence(tokens, journal.time_in)
 
 

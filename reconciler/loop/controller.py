@@ -138,8 +138,11 @@ class Controller:
     def name(self) -> str:
         return self._watch.name
 
-    def tick(self) -> None:
-        """Do a round if there is a new commit, a request, or it is time for one."""
+    def tick(self, fetch: bool = True) -> None:
+        """Do a round if there is a new commit, a request, or it is time for one.
+
+        *fetch*: ask where the commits come from; else go on with the one in force.
+        """
         requests = self._requests.open(self._watch.name)
         for each in requests:
             if each.kind == ACCEPT:
@@ -147,7 +150,7 @@ class Controller:
                 self._requests.end(each.id, "accepted")
         if self.view is None and self._before is None:
             self._before = self._watch.before()
-        workspace = self._watch.workspace()
+        workspace = self._watch.workspace() if fetch else self._watch.current
         self._tell_source(workspace)
         if workspace is None:
             return
@@ -194,6 +197,10 @@ class Controller:
         self.figures.rounds += 1
         self.figures.ended = self._clock()
         self.figures.seconds = self.figures.ended - began
+
+    def look_soon(self) -> None:
+        """Have the next tick do a round."""
+        self._soon.set()
 
     def audit(self) -> None:
         """Tell who counts what there is, when another period has ended."""
@@ -365,7 +372,7 @@ class Controller:
             with self._lock:
                 self.running = {p: each for p, each in self.running.items() if p != project}
             # Whether all is now as it is declared, only another look tells.
-            self._soon.set()
+            self.look_soon()
 
     def _note(self, plan: Plan, outcome: Outcome, states: Mapping[str, Resource]) -> None:
         faults = {entry.action.address: entry.message for entry in reversed(outcome.failed)}

@@ -26,8 +26,10 @@ from reconciler.watching import Watch
 
 log = logging.getLogger("gitrove")
 
+_TICK = 1.0
+"""Seconds between looks at what is near: requests, what has ended, what is due."""
 _JITTER = 0.2
-_BEATS = 5
+_BEATS = 10
 """Signs of life in the time after which a controller is taken for dead."""
 
 
@@ -54,7 +56,8 @@ class Daemon:
             executors={"default": ThreadPoolExecutor(8 + 2 * len(watches))}, timezone=UTC
         )
         self.followers = [
-            Follower(watch, journal, self._stop, self.mine, self._later) for watch in watches
+            Follower(watch, interval, journal, self._stop, self.mine, self._later, lease_seconds)
+            for watch in watches
         ]
 
     def mine(self, project: str) -> bool:
@@ -66,13 +69,14 @@ class Daemon:
         self._beat()
         self._jobs.start()
         self._every(self._beat_seconds, self._beat, "beat")
-        self._every(self._interval, self._deliver, "deliver")
+        self._every(_TICK, self._deliver, "deliver")
         for follower in self.followers:
             log.info("watching %s", follower.watch.name)
-            self._every(self._interval, follower.tick, _job(follower))
+            self._every(min(self._interval, _TICK), follower.tick, _job(follower))
 
     def wake(self, follower: Follower) -> None:
-        """Have it look now."""
+        """Have it look for commits now."""
+        follower.fetch_soon()
         try:
             self._jobs.modify_job(_job(follower), next_run_time=datetime.now(UTC))
         except JobLookupError:
@@ -113,6 +117,8 @@ class Daemon:
         if living != self.living:
             log.info("controllers: %s", ", ".join(living))
             self.living = living
+            for follower in self.followers:
+                follower.controller.look_soon()
 
     def _deliver(self) -> None:
         """Hand on the notifications that wait; of several controllers one does."""
@@ -133,12 +139,12 @@ class Daemon:
     @property
     def is_alive(self) -> bool:
         """Whether its rounds go on."""
-        limit = time.time() - _PATIENCE * self._interval
+        limit = time.time() - _PATIENCE
         return all(each.looked > limit for each in self.followers)
 
 
-_PATIENCE = 60
-"""Intervals without a look after which a follower is taken for stuck."""
+_PATIENCE = 900.0
+"""Seconds without a tick after which a follower is taken for stuck; a round may take long."""
 
 
 def _job(follower: Follower) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +22,7 @@ from reconciler.deciding import judge, plan_for
 from reconciler.journal.approvals import Approvals
 from reconciler.journal.executions import ERROR, Executions
 from reconciler.journal.journal import Journal, JournalError
+from reconciler.journal.leases import SECONDS
 from reconciler.journal.requests import Requests
 from reconciler.journal.resources import Resources
 from reconciler.loop.controller import Controller, Tools
@@ -32,19 +35,25 @@ from specs.revision import RevisionError
 log = logging.getLogger("gitrove")
 
 _ROUNDS = 5
+_JITTER = 0.2
 Mine = Callable[[str], bool]
 
 
 class Follower:
-    """One repository, followed. *later* runs something beside the loop."""
+    """One repository, followed: it is asked for commits each *interval* seconds, with some jitter.
+
+    *later* runs something beside the loop.
+    """
 
     def __init__(
         self,
         watch: Watch,
+        interval: float,
         journal: Journal,
         stop: Stop,
         mine: Mine,
         later: Callable[[Callable[[], None]], Any],
+        lease_seconds: float = SECONDS,
         at_once: int = 4,
     ) -> None:
         self.watch = watch
@@ -52,9 +61,11 @@ class Follower:
         self._stop = stop
         self._mine = mine
         self._later = later
+        self._interval = interval
+        self._next_fetch = 0.0
         self.looked = time.time()
         tools = Tools(
-            world=lambda workspace: world_of(workspace, journal),
+            world=lambda workspace: replace(world_of(workspace, journal), lease=lease_seconds),
             plan=plan_for,
             judge=judge,
             actor=lambda workspace: workspace.actor.name,
@@ -65,11 +76,19 @@ class Follower:
             watch, tools, Resources(journal), Requests(journal), stop, time.time, at_once
         )
 
+    def fetch_soon(self) -> None:
+        """Ask for commits at the next tick."""
+        self._next_fetch = 0.0
+
     def tick(self) -> None:
         """Reconcile, and begin the backups that are due."""
         self.looked = time.time()
+        fetch = self.looked >= self._next_fetch
+        if fetch:
+            pause = self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+            self._next_fetch = self.looked + pause
         try:
-            self.controller.tick()
+            self.controller.tick(fetch)
         except (JournalError, SQLAlchemyError) as error:
             log.error("the journal cannot be used: %s", str(error).splitlines()[0])
             return

@@ -42,7 +42,7 @@ def shell(short_folder: Path) -> Iterator[Shell]:
     with PostgresqlServer(short_folder / "pg") as server:
         shell.environment["GITROVE_JOURNAL"] = server.url
         with (shell.repository / "gitrove.yaml").open("a") as settings:
-            settings.write(f"journal: {{url: '{server.url}'}}\nreconcile: {{interval: 5}}\n")
+            settings.write(f"journal: {{url: '{server.url}'}}\nreconcile: {{interval: 600}}\n")
         for each in (shell.repository / "databases").iterdir():
             each.unlink()
         declare(shell, "tiny", PROJECTS)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import git
 
 from executors.engine import Stop
 from guest_agent.toolkit.processes import wait_until
-from policy.verdict import Verdict
 from reconciler.applying import World
 from reconciler.deciding import judge, plan_for
 from reconciler.journal.requests import Requests
@@ -60,7 +58,8 @@ class Loop:
     root: Path
     world: SimulatedWorld
     clock: Clock = field(default_factory=Clock)
-    denied: Callable[[str], Verdict | None] = lambda _project: None
+    patience: float = 30.0
+    """Seconds that what a tick began may take."""
 
     def __post_init__(self) -> None:
         self.world.journal._clock = self.clock
@@ -104,7 +103,7 @@ class Loop:
         for _ in range(times):
             self.clock.now += seconds
             self.controller.tick()
-            assert wait_until(lambda: not self.controller.running, 30)
+            assert wait_until(lambda: not self.controller.running, self.patience)
 
     def of(self, address: str) -> Resource:
         return self.resources.read()[address]

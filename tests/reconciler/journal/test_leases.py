@@ -127,10 +127,10 @@ def test_of_many_who_ask_at_once_one_gets_it(url: str) -> None:
 
 def test_a_journal_in_a_file_locks_by_the_process(tmp_path: Path) -> None:
     journal = Journal(f"sqlite:///{tmp_path}/journal.db")
-    with exclusive(journal, "me", tmp_path / "locks", ["shop"]) as guard:
+    with exclusive(journal, "me", 1.0, tmp_path / "locks", ["shop"]) as guard:
         assert guard is None
         with pytest.raises(Locked):
-            exclusive(journal, "other", tmp_path / "locks", ["shop"]).__enter__()
+            exclusive(journal, "other", 1.0, tmp_path / "locks", ["shop"]).__enter__()
     journal.close()
 
 
