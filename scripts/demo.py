@@ -284,7 +284,7 @@ def _variable(login: dict[str, Any], name: str) -> Any:
 def _kill_database(teller: Teller, instance: str) -> None:
     pid = (teller.place(instance) / "local" / "database.process").read_text().split()[1]
     os.kill(int(pid), signal.SIGKILL)
-    until("the server's death", lambda: teller.json("show", instance)["health"] == "STOPPED")
+    until("the server's death", lambda: teller.json("show", instance)["health"] == "Degraded")
 
 
 def _drop_user_by_hand(teller: Teller) -> None:

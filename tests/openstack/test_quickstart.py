@@ -40,4 +40,4 @@ def test_the_quickstart(shell: Shell) -> None:
         login = json.loads(shell.run("credentials", name, "--output", "json"))[0]
         assert ask(login["host"], login["user"], login["password"], query)
     assert "3 instances" in shell.run("destroy", "--yes")
-    assert "MISSING" in shell.run("status")
+    assert "Missing" in shell.run("status")

@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from guest_agent.contract.report import Archive
 from planners.observed import CloudState, Observed, StoredBackup
-from reconciler.metrics import fleet, merged
+from reconciler.metrics import DaemonCollector, fleet, merged
 from tests.support.cases import ID, found, report
+from tests.support.daemons import Loop, instances
+from tests.support.worlds import SimulatedWorld
 
 NOW = 2000.0
+
+
+def test_a_daemon_tells_of_its_rounds_and_of_every_resource(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITROVE_HOME", str(tmp_path / "home"))
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "home").mkdir()
+    loop = Loop(tmp_path / "repository", SimulatedWorld.create(tmp_path))
+    loop.commit(instances("tiny", "shop/one", "shop/two"))
+    loop.tick(3)
+    loop.commit(instances("small", "shop/one", "shop/two"), "{mode: plan}")
+    loop.tick()
+    follower = SimpleNamespace(controller=loop.controller)
+    daemon: Any = SimpleNamespace(followers=[follower], journal=loop.world.journal)
+    registry = CollectorRegistry()
+    registry.register(DaemonCollector(daemon, lambda: loop.clock.now + 5))
+    source = f'source="{loop.root}"'
+    told = generate_latest(registry).decode().splitlines()
+    for line in (
+        f"gitrove_reconcile_lag_seconds{{{source}}} 5.0",
+        f"gitrove_plan_actions{{{source}}} 4.0",
+        f'gitrove_actions_total{{result="done",{source},step="CreateServer"}} 2.0',
+        'gitrove_resources{health="Healthy",project="shop"} 2.0',
+        'gitrove_pending_actions{instance="one",project="shop"} 2.0',
+        'gitrove_guest_up{instance="two",project="shop"} 1.0',
+    ):
+        assert line in told, line
 
 
 def backup(name: str, began: float, finished: float, raw: int = 0) -> StoredBackup:
