@@ -54,7 +54,13 @@ def prepared(place: Path, count: int) -> Loop:
     world.journal.close()
     world.journal = Journal(f"sqlite:///{place}/journal.db")
     loop = Loop(place / "repository", world, patience=900.0)
-    loop.commit(instances("tiny", *(f"p{n % PROJECTS}/i{n}" for n in range(count))))
+    for project in range(PROJECTS):
+        own = (f"p{project}/i{n}" for n in range(project, count, PROJECTS))
+        (place / "repository" / f"p{project}.yaml").write_text(instances("tiny", *own))
+    loop.commit("")
+    with git.Repo(place / "repository") as repository:
+        repository.git.add("-A")
+        repository.index.commit("all projects")
     loop.tick()
     loop.tick()
     assert {r.health for r in loop.resources.read().values()} == {Health.HEALTHY}
@@ -197,6 +203,11 @@ def day(counts: list[int]) -> None:
             {"faults": 0, "lost servers": 0, "commits": 0, "restarts": 0},
         )
         names = [f"p{n}/i{n}" for n in range(40)]
+        for path in loop.root.glob("p*.yaml"):
+            path.unlink()
+        with git.Repo(loop.root) as repository:
+            repository.git.add("-u")
+        loop.commit(instances("tiny", *names))
 
         def fault(verb: str) -> None:
             if chance.random() < 0.02 and verb not in ("observe", "observe:done"):

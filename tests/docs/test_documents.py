@@ -6,12 +6,17 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 import typer
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from reconciler.cli.main import app
+from specs.models import KINDS
+from specs.settings import Settings
 from tests.support.shell import Shell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,3 +79,43 @@ def test_the_first_steps_of_the_readme_work_as_they_stand(tmp_path: Path) -> Non
     shell.commit()
     for words in steps[1:]:
         shell.run(*words, *(["--yes"] if words == ["apply"] else []))
+
+
+def yaml_blocks(document: Path) -> list[dict[str, Any]]:
+    """What stands in fenced or indented YAML, document by document."""
+    text = document.read_text()
+    found = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    found += [dedent(each) for each in re.findall(r"(?:^ {4}\S.*:.*\n(?: {4}.*\n)*)", text, re.M)]
+    blocks = []
+    for block in found:
+        try:
+            blocks += [each for each in YAML(typ="safe").load_all(block) if isinstance(each, dict)]
+        except YAMLError:
+            continue
+    return blocks
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_yaml_that_is_shown_is_what_is_read(document: Path) -> None:
+    for block in yaml_blocks(document):
+        if block.get("kind") in KINDS:
+            KINDS[block["kind"]].model_validate(block)
+        elif set(block) <= set(SETTINGS):
+            shown = {"apiVersion": "gitrove/v1", "kind": "Settings", "clouds": ONE_CLOUD} | block
+            Settings.model_validate(shown)
+        elif set(block) == {"spec"}:
+            spec = {"datastore": {"name": "redis"}, "flavor": "tiny", "volume": {"size": 1}}
+            whole = {"apiVersion": "gitrove/v1", "kind": "Instance", "metadata": {"name": "x"}}
+            whole["spec"] = spec | block["spec"]
+            KINDS["Instance"].model_validate(whole)
+
+
+ONE_CLOUD = {"here": {"driver": "local"}}
+SETTINGS = [each.alias or name for name, each in Settings.model_fields.items()]
+
+
+def test_the_documents_have_yaml_of_every_sort() -> None:
+    blocks = [block for document in DOCUMENTS for block in yaml_blocks(document)]
+    assert sum(block.get("kind") in KINDS for block in blocks) >= 3
+    assert sum("policy" in block or "reconcile" in block for block in blocks) >= 2
+    assert sum(set(block) == {"spec"} for block in blocks) >= 2
