@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +28,7 @@ Subjects = Annotated[
 ]
 Source = Annotated[
     str,
-    typer.Option(help="The source as the daemon was given it; default: this repository's folder."),
+    typer.Option(help="As the daemon was given it; default: this folder, or its only one."),
 ]
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _PAUSE = 0.3
@@ -49,19 +50,21 @@ def sync(
     with errors_explained():
         workspace = open_workspace(directory)
         with open_journal(workspace) as journal:
-            _require_daemon(journal)
+            controllers = _daemons(journal)
             named = " ".join(_subject(each, workspace, journal) for each in subjects or [])
             kind, subject = (ACCEPT, accept) if accept else (SYNC, named)
             requests = Requests(journal)
-            name = _source(source, workspace)
-            number = requests.make(name, kind, subject, workspace.actor.name)
+            name = _source(source, workspace, journal)
+            actor = workspace.actor.name
+            made = {requests.make(name, kind, subject, actor, c): c for c in controllers}
             if not wait:
                 return
             limit = time.monotonic() + timeout
-            outcome = _wait_for(lambda: requests.outcome(number), limit)
-            if outcome is None:
-                raise fail(f"the daemon that follows {name} did not answer in {timeout:.0f} s")
-            console().print(outcome)
+            for number, controller in made.items():
+                outcome = _wait_for(partial(_answer, journal, number, controller), limit)
+                if outcome is None:
+                    raise fail(f"no daemon that follows {name} answered in {timeout:.0f} s")
+                console().print(outcome)
             if kind == SYNC:
                 _wait_for(lambda: not _progressing(journal, name, named) or None, limit)
                 _tell(journal, name, named)
@@ -107,17 +110,39 @@ def resume(
                 console().print(f"{subject} is reconciled again.")
 
 
-def _require_daemon(journal: Journal) -> None:
+def _daemons(journal: Journal) -> list[str]:
+    """The controllers that share this journal."""
     from reconciler.journal.leases import Leases
 
-    if not Leases(journal, "").living():
+    found = Leases(journal, "").living()
+    if not found:
         raise fail("no daemon runs with this journal; to apply now run: gitrove apply")
+    return found
 
 
-def _source(named: str, workspace: Workspace) -> str:
+def _answer(journal: Journal, number: int, controller: str) -> str | None:
+    """What a controller answered; of one that has ended meanwhile, that."""
+    from reconciler.journal.leases import Leases
+    from reconciler.journal.requests import Requests
+
+    outcome = Requests(journal).outcome(number)
+    if outcome is None and controller not in Leases(journal, "").living():
+        return f"{controller} has ended; others have its projects"
+    return outcome
+
+
+def _source(named: str, workspace: Workspace, journal: Journal) -> str:
+    """The source that is meant: as named, this folder, or the only one that is followed."""
+    from reconciler.journal.resources import Resources
     from reconciler.sources import parse
 
-    return parse(named or str(workspace.root)).name
+    known = [each.name for each in Resources(journal).sources()]
+    wanted = parse(named or str(workspace.root)).name
+    if wanted in known:
+        return wanted
+    if not named and len(known) == 1:
+        return known[0]
+    raise fail(f"{wanted} is not followed; choose one with --source: {', '.join(known)}")
 
 
 def _subject(text: str, workspace: Workspace, journal: Journal) -> str:

@@ -33,9 +33,15 @@ class Requests:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def make(self, source: str, kind: str, subject: str, actor: str) -> int:
-        """Leave a request for the daemon that follows *source*; its number."""
-        row: Row = {"source": source, "kind": kind, "subject": subject, "actor": actor}
+    def make(self, source: str, kind: str, subject: str, actor: str, controller: str = "") -> int:
+        """Leave a request for one *controller* of those that follow *source*; its number."""
+        row: Row = {
+            "controller": controller,
+            "source": source,
+            "kind": kind,
+            "subject": subject,
+            "actor": actor,
+        }
         row |= {"made": self._journal.now(), "outcome": ""}
         with self._journal.connect() as connection:
             done = connection.execute(tables.requests.insert().values(**row))
@@ -43,10 +49,11 @@ class Requests:
             assert number is not None
             return int(number[0])
 
-    def open(self, source: str) -> list[Request]:
+    def open(self, source: str, controller: str) -> list[Request]:
+        """What was asked of a controller and has no answer yet, the oldest first."""
         t = tables.requests.c
         query = sa.select(t.id, t.kind, t.subject, t.actor).order_by(t.id)
-        query = query.where(t.source == source, t.ended.is_(None))
+        query = query.where(t.source == source, t.controller == controller, t.ended.is_(None))
         with self._journal.connect() as connection:
             return [Request(*row) for row in connection.execute(query)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -96,6 +97,7 @@ class Resources:
 
     def write_source(self, state: SourceState) -> None:
         t = tables.sources
-        with self._journal.connect() as connection:
+        # Another controller that writes the same at this moment has said it.
+        with suppress(sa.exc.IntegrityError), self._journal.connect() as connection:
             connection.execute(t.delete().where(t.c.name == state.name))
             connection.execute(t.insert().values(**asdict(state)))

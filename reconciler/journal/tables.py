@@ -139,6 +139,7 @@ requests = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("source", String(255), nullable=False),
+    Column("controller", String(255), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("subject", Text, nullable=False),
     Column("actor", String(255), nullable=False),

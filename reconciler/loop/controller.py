@@ -98,7 +98,10 @@ class Look:
 
 
 class Controller:
-    """The reconciling of one repository. *stop* ends what runs in order."""
+    """The reconciling of one repository. *stop* ends what runs in order.
+
+    *holder* is this controller's name among several.
+    """
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class Controller:
         stop: Stop,
         clock: Callable[[], float],
         at_once: int = 4,
+        holder: str = "",
     ) -> None:
         self._watch = watch
         self._tools = tools
@@ -116,6 +120,7 @@ class Controller:
         self._requests = requests
         self._stop = stop
         self._clock = clock
+        self._holder = holder
         self._pool = ThreadPoolExecutor(at_once, "project")
         self._lock = threading.Lock()
         self._turns: dict[str, float] = {}
@@ -143,7 +148,7 @@ class Controller:
 
         *fetch*: ask where the commits come from; else go on with the one in force.
         """
-        requests = self._requests.open(self._watch.name)
+        requests = self._requests.open(self._watch.name, self._holder)
         for each in requests:
             if each.kind == ACCEPT:
                 self._watch.accept(each.subject)
@@ -172,9 +177,9 @@ class Controller:
         self._soon.clear()
         # Who is busy now has been looked at before it changed; its next round is another one.
         busy = set(self.running)
-        world = self._tools.world(workspace)
         self._actor = self._tools.actor(workspace)
         try:
+            world = self._tools.world(workspace)
             observed = world.observe()
         except ActionError as error:
             self._lose_sight(f"the cloud cannot be looked at: {error.message}")

@@ -56,7 +56,16 @@ class Daemon:
             executors={"default": ThreadPoolExecutor(8 + 2 * len(watches))}, timezone=UTC
         )
         self.followers = [
-            Follower(watch, interval, journal, self._stop, self.mine, self._later, lease_seconds)
+            Follower(
+                watch,
+                interval,
+                journal,
+                self._stop,
+                self.mine,
+                self._later,
+                lease_seconds,
+                self.holder,
+            )
             for watch in watches
         ]
 

@@ -22,7 +22,6 @@ from reconciler.deciding import judge, plan_for
 from reconciler.journal.approvals import Approvals
 from reconciler.journal.executions import ERROR, Executions
 from reconciler.journal.journal import Journal, JournalError
-from reconciler.journal.leases import SECONDS
 from reconciler.journal.requests import Requests
 from reconciler.journal.resources import Resources
 from reconciler.loop.controller import Controller, Tools
@@ -53,7 +52,8 @@ class Follower:
         stop: Stop,
         mine: Mine,
         later: Callable[[Callable[[], None]], Any],
-        lease_seconds: float = SECONDS,
+        lease_seconds: float,
+        holder: str,
         at_once: int = 4,
     ) -> None:
         self.watch = watch
@@ -73,7 +73,7 @@ class Follower:
             unapproved=self._unapproved,
         )
         self.controller = Controller(
-            watch, tools, Resources(journal), Requests(journal), stop, time.time, at_once
+            watch, tools, Resources(journal), Requests(journal), stop, time.time, at_once, holder
         )
 
     def fetch_soon(self) -> None:

@@ -47,6 +47,8 @@ def deliver(journal: Journal, receivers: Mapping[str, Way]) -> dict[str, str]:
     with journal.connect() as connection:
         t = tables.outbox
         newest = int(connection.execute(sa.select(sa.func.max(t.c.id))).scalar() or 0)
+        if not newest:
+            return faults
         reached = [_reached(connection, name) for name in receivers]
         connection.execute(t.delete().where(t.c.id <= min(reached, default=newest)))
     return faults

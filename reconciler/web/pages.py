@@ -22,6 +22,7 @@ from specs.models import Instance
 Shown = dict[str, Any]
 
 _EVENTS = 30
+_ROWS = 500
 _WAITING = "waiting"
 
 
@@ -32,7 +33,8 @@ def fleet(daemon: Daemon, query: str) -> Shown:
     text = query.lower()
     chosen = [r for r in every if text in f"{r.address} {r.health} {r.reason}".lower()]
     return {
-        "resources": sorted(chosen, key=lambda r: (r.health == "Healthy", r.address)),
+        "resources": sorted(chosen, key=lambda r: (r.health == "Healthy", r.address))[:_ROWS],
+        "more": max(0, len(chosen) - _ROWS),
         "counts": sorted(Counter(str(r.health) for r in every).items()),
         "sources": resources.sources(),
         "query": query,

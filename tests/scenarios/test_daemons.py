@@ -164,7 +164,11 @@ def test_a_push_to_a_remote_is_applied_when_the_forge_tells_of_it(
 
     # Drift: a server process that somebody kills is found at the next look, which sync asks for.
     address = json.loads(shell.run("status", "--output", "json"))[0]["address"]
-    killed = next(p for p in psutil.process_iter() if f"{address}:6379" in " ".join(p.cmdline()))
+    killed = next(
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if f"{address}:6379" in " ".join(process.info["cmdline"] or [])
+    )
     killed.kill()
     assert wait_until(lambda: not finished(), 30)
     shell.run("sync", "--source", f"file://{bare}#main", "--no-wait")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -49,7 +49,15 @@ def text(browser: Chrome, css: str = "body") -> str:
     """What can be read there; nothing while the page is being replaced by its newer self."""
     try:
         return str(browser.find_element(By.CSS_SELECTOR, css).text)
-    except (NoSuchElementException, StaleElementReferenceException):
+    except WebDriverException:
+        return ""
+
+
+def link(browser: Chrome, css: str) -> str:
+    """The address that the first link leads to; nothing, as above."""
+    try:
+        return str(browser.find_element(By.CSS_SELECTOR, css).get_attribute("href"))
+    except WebDriverException:
         return ""
 
 
@@ -72,7 +80,8 @@ def test_everything_can_be_seen(shell: Shell, browser: Chrome) -> None:
         daemon.ready(where)
         # A run is there while it goes on: its plan, with what is done of it so far.
         browser.get(f"{page}/runs")
-        browser.find_element(By.CSS_SELECTOR, "td a").click()
+        assert wait_until(lambda: bool(link(browser, "td a")), 10)
+        browser.get(link(browser, "td a"))
         assert wait_until(lambda: "create volume" in text(browser), 10)
         assert wait_until(lambda: "succeeded" in text(browser, "h1"), 60)
         assert not browser.find_elements(By.CSS_SELECTOR, ".step.waiting, .step.failed")

@@ -59,7 +59,7 @@ class _WrappedJournal:
 
     def begin(self, plan: Plan, actor: str, fence: Fence | None = None) -> SimpleNamespace:
         run = self._begin(plan, actor, fence)
-        return SimpleNamespace(record=self._wrap(run).record, end=run.end)
+        return SimpleNamespace(id=run.id, record=self._wrap(run).record, end=run.end)
 
 
 @dataclass

@@ -30,6 +30,7 @@ def upgrade() -> None:
         "requests",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("source", sa.String(255), nullable=False),
+        sa.Column("controller", sa.String(255), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("actor", sa.String(255), nullable=False),
