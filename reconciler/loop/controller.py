@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -282,10 +281,6 @@ class Controller:
     def _settled_turns(self, look: Look) -> dict[str, Plan]:
         """The plan of each project that may be changed now; the rest is noted in the states."""
         obstacles = {each.address: each.text for each in look.plan.obstacles}
-        by_project: dict[str, set[str]] = defaultdict(set)
-        for action in look.plan.actions:
-            if action.address in look.states and action.address not in obstacles:
-                by_project[Address.parse(action.address).project].add(action.address)
         acted_on = {action.address for action in look.plan.actions}
         for address, state in look.states.items():
             if address in obstacles:
@@ -293,12 +288,13 @@ class Controller:
             elif address not in acted_on:
                 wish = look.wishes.get(address, conditions.NOT_DECLARED)
                 look.states[address] = conditions.settled(state, wish)
-        turns = {p: self._for_now(look, addresses) for p, addresses in by_project.items()}
+        possible = acted_on & look.states.keys() - obstacles.keys()
+        parts = holds.by_project(look.plan, possible)
+        turns = {project: self._for_now(look, own) for project, own in parts.items()}
         return {project: plan for project, plan in turns.items() if plan.actions}
 
-    def _for_now(self, look: Look, addresses: Collection[str]) -> Plan:
-        """What of the plan for *addresses* of one project may be done now."""
-        own = holds.part(look.plan, addresses)
+    def _for_now(self, look: Look, own: Plan) -> Plan:
+        """What of the plan of one project may be done now."""
         waits = self._waits(look, own)
         runnable = holds.without(own, waits)
         verdict = self._tools.judge(look.workspace, runnable)
@@ -309,8 +305,7 @@ class Controller:
             waits |= {action.id: denied for action in runnable.actions}
             runnable = holds.without(own, waits)
         left = {action.id for action in runnable.actions}
-        for address in own.basis:
-            mine = [action for action in own.actions if action.address == address]
+        for address, mine in holds.by_address(own.actions).items():
             why = next((waits[action.id] for action in mine if action.id in waits), "")
             pending = sum(action.id not in left for action in mine)
             look.states[address] = conditions.waiting(look.states[address], pending, why)
@@ -340,8 +335,7 @@ class Controller:
     ) -> None:
         now, going = self._clock(), {}
         self._turns[project] = now
-        for address in plan.basis:
-            first = next(action for action in plan.actions if action.address == address)
+        for address, (first, *_) in holds.by_address(plan.actions).items():
             begun = conditions.progressing(states[address], f"{first.verb} {first.item}")
             going[address] = conditions.dated(begun, states[address], now)
         self._resources.write(going.values())
@@ -381,9 +375,10 @@ class Controller:
 
     def _note(self, plan: Plan, outcome: Outcome, states: Mapping[str, Resource]) -> None:
         faults = {entry.action.address: entry.message for entry in reversed(outcome.failed)}
+        actions = holds.by_address(plan.actions)
         changed = []
         for address, state in states.items():
-            tried = tuple(action.id for action in plan.actions if action.address == address)
+            tried = tuple(action.id for action in actions[address])
             if address in faults:
                 changed.append(self._failed(state, faults[address]))
             elif outcome.succeeded and self._tried.get(address) == tried:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
-from planners.plan import Action, Impact, Plan, Summary, Verb
+from planners.plan import Action, Impact, Note, Plan, Summary, Verb
 from reconciler.loop.rules import Rules
 from reconciler.moments import utc
 from specs.desired import Address
@@ -59,6 +59,37 @@ def without(plan: Plan, gone: Collection[str]) -> Plan:
         else:
             left.append(action)
     return _of(plan, left)
+
+
+def by_address(actions: Iterable[Action]) -> dict[str, list[Action]]:
+    """The actions of each instance, in their order."""
+    found: dict[str, list[Action]] = {}
+    for action in actions:
+        found.setdefault(action.address, []).append(action)
+    return found
+
+
+def by_project(plan: Plan, addresses: Collection[str]) -> dict[str, Plan]:
+    """What *plan* has for *addresses*, project by project; see ``part``."""
+    own: dict[str, dict[str, list[Action]]] = {}
+    for address, actions in by_address(plan.actions).items():
+        if address in addresses:
+            own.setdefault(Address.parse(address).project, {})[address] = actions
+    notes: dict[str, list[Note]] = {}
+    for note in plan.notes:
+        notes.setdefault(note.address, []).append(note)
+    return {
+        project: part(
+            msgspec.structs.replace(
+                plan,
+                actions=[action for actions in members.values() for action in actions],
+                basis={address: plan.basis[address] for address in members},
+                notes=[note for address in members for note in notes.get(address, ())],
+            ),
+            members,
+        )
+        for project, members in own.items()
+    }
 
 
 def part(plan: Plan, addresses: Collection[str]) -> Plan:

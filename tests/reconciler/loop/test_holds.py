@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planners.plan import Action, Impact, Plan, Summary, Verb
 from planners.steps import StartDatabase
-from reconciler.loop.holds import held, part, without
+from reconciler.loop.holds import by_project, held, part, without
 from reconciler.loop.rules import Rules
 
 
@@ -42,6 +42,16 @@ def test_the_part_of_a_project_does_not_change_with_the_others() -> None:
     first = part(plan(one, other, unchanged=3), {"a/x"})
     assert first == part(plan(one, unchanged=4), {"a/x"})
     assert first.summary == Summary(managed={"a": 2}, destroyed=["a/x"])
+
+
+def test_each_project_gets_the_part_that_it_would_get_alone() -> None:
+    whole = plan(action("a/x:1"), action("b/y:1"), action("a/z:1"), action("a/x:2", "a/x:1"))
+    parts = by_project(whole, {"a/x", "b/y"})
+    assert {project: [a.id for a in own.actions] for project, own in parts.items()} == {
+        "a": ["a/x:1", "a/x:2"],
+        "b": ["b/y:1"],
+    }
+    assert parts["a"].digest == part(whole, {"a/x"}).digest
 
 
 def test_why_an_action_waits() -> None:
