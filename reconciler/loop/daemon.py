@@ -15,6 +15,7 @@ from zlib import crc32
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
 
 from executors.engine import Stop
 from reconciler.journal.executions import Executions
@@ -28,6 +29,8 @@ log = logging.getLogger("gitrove")
 
 _TICK = 1.0
 """Seconds between looks at what is near: requests, what has ended, what is due."""
+_LAST_WORDS = 30.0
+"""Seconds that the end may be delayed by notifications."""
 _JITTER = 0.2
 _BEATS = 10
 """Signs of life in the time after which a controller is taken for dead."""
@@ -49,6 +52,10 @@ class Daemon:
         self._beat_seconds = lease_seconds / _BEATS
         self._stop = Stop()
         self._ended = threading.Event()
+        # Not one of the jobs: what a message bus needs (eventlet) leaves threads that nobody can
+        # join any more.
+        self._telling = threading.Thread(target=self._tell, daemon=True, name="tell")
+        self._quiet, self._told = threading.Event(), threading.Event()
         self._leases = Leases(journal, self.holder, lease_seconds)
         self.living: list[str] = [self.holder]
         """The controllers that share this journal, of which one is this."""
@@ -78,7 +85,7 @@ class Daemon:
         self._beat()
         self._jobs.start()
         self._every(self._beat_seconds, self._beat, "beat")
-        self._every(_TICK, self._deliver, "deliver")
+        self._telling.start()
         for follower in self.followers:
             log.info("watching %s", follower.watch.name)
             self._every(min(self._interval, _TICK), follower.tick, _job(follower))
@@ -102,7 +109,9 @@ class Daemon:
         self._jobs.shutdown(wait=True)
         for follower in self.followers:
             follower.controller.close()
-        self._deliver()
+        self._quiet.set()
+        if not self._told.wait(_LAST_WORDS):
+            log.warning("some notifications wait for the next daemon")
         self._leases.leave()
 
     def _every(self, seconds: float, task: Any, name: str) -> None:
@@ -128,6 +137,16 @@ class Daemon:
             self.living = living
             for follower in self.followers:
                 follower.controller.look_soon()
+
+    def _tell(self) -> None:
+        last = False
+        while not last:
+            last = self._quiet.wait(_TICK)
+            try:
+                self._deliver()
+            except SQLAlchemyError as error:
+                log.error("the journal cannot be used: %s", str(error).splitlines()[0])
+        self._told.set()
 
     def _deliver(self) -> None:
         """Hand on the notifications that wait; of several controllers one does."""
