@@ -56,7 +56,7 @@ class World:
     """How long they last without being renewed, in seconds."""
 
     def observe(self, projects: Collection[str] | None = None) -> Observed:
-        """Everything; with *projects*, only their guests are asked."""
+        """Everything; with *projects*, only what they have."""
         return observe(self.cloud, self.guests, self.journal, self.stores, projects)
 
     def context(self, tell: Callable[[str, str], None]) -> Context:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeVar
+
+import msgspec
 
 from executors.backups import catalogue
 from executors.cloud import interface
@@ -10,8 +13,10 @@ from executors.cloud.interface import Cloud, Endpoint
 from executors.guest.interface import Guests
 from executors.storage.interface import Stores
 from planners import observed as seen
-from planners.observed import CloudState, Observed
+from planners.observed import CloudState, FloatingAddress, Group, Observed, Port, Server, Volume
 from reconciler.journal.journal import Journal
+
+_Piece = TypeVar("_Piece", Server, Volume, Port, Group, FloatingAddress)
 
 
 def observe(
@@ -23,10 +28,12 @@ def observe(
 ) -> Observed:
     """Ask everybody: the cloud once, the guests at the same time. Nothing changes by it.
 
-    With *projects*, only their guests are asked.
+    With *projects*, only they are looked at further, and only their guests are asked.
     """
     state = cloud.observe()
-    reports = guests.observe(endpoints(state, projects))
+    if projects is not None:
+        state = _only(state, projects)
+    reports = guests.observe(endpoints(state))
     backups, archives = catalogue(stores or {})
     return Observed(
         cloud=state,
@@ -37,12 +44,25 @@ def observe(
     )
 
 
-def endpoints(state: CloudState, projects: Collection[str] | None = None) -> list[Endpoint]:
-    """The guests that could answer: those of managed servers that are on, of these *projects*."""
-    servers = (s for s in state.servers if s.status == "ACTIVE")
-    if projects is not None:
-        servers = (s for s in servers if s.metadata.get(seen.PROJECT) in projects)
-    return interface.endpoints(servers, state.ports)
+def _only(state: CloudState, projects: Collection[str]) -> CloudState:
+    """*state* with the pieces of these *projects* alone."""
+
+    def of(pieces: list[_Piece]) -> list[_Piece]:
+        return [each for each in pieces if each.metadata.get(seen.PROJECT) in projects]
+
+    return msgspec.structs.replace(
+        state,
+        servers=of(state.servers),
+        volumes=of(state.volumes),
+        ports=of(state.ports),
+        groups=of(state.groups),
+        floating=of(state.floating),
+    )
+
+
+def endpoints(state: CloudState) -> list[Endpoint]:
+    """The guests that could answer: those of managed servers that are on."""
+    return interface.endpoints((s for s in state.servers if s.status == "ACTIVE"), state.ports)
 
 
 def learn(journal: Journal, observed: Observed) -> None:
