@@ -61,7 +61,9 @@ def prepared(place: Path, count: int) -> Loop:
     with git.Repo(place / "repository") as repository:
         repository.git.add("-A")
         repository.index.commit("all projects")
-    loop.tick()
+    workspace = loop.watch.workspace()
+    assert workspace is not None
+    world.converge(workspace.desired)
     loop.tick()
     assert {r.health for r in loop.resources.read().values()} == {Health.HEALTHY}
     return loop
