@@ -164,7 +164,7 @@ class _Walk:
 
     def _start(self, pool: ThreadPoolExecutor, room: int) -> int:
         batch: list[Action] = []
-        while len(batch) < room and not self._ready.empty() and not self._stop.asked:
+        while len(batch) < room and not self._ready.empty() and not self._ends:
             action = self._actions[self._ready.get()]
             if self._enters(action):
                 batch.append(action)
@@ -172,11 +172,15 @@ class _Walk:
             self._record([Entry(action, State.STARTED) for action in batch])
         except Refused as error:
             self._outcome.refused = str(error)
-            self._stop.ask()
             return 0
         for action in batch:
             pool.submit(self._attempt, action)
         return len(batch)
+
+    @property
+    def _ends(self) -> bool:
+        """Whether nothing more may be started, or tried again."""
+        return self._stop.asked or bool(self._outcome.refused)
 
     def _enters(self, action: Action) -> bool:
         """Whether its lane has room; else it is held until one of the lane ends."""
@@ -237,7 +241,7 @@ class _Walk:
         pause = _FIRST_PAUSE
         for attempt in range(1, _ATTEMPTS + 1):
             entry, wait = self._once(action)
-            last = attempt == _ATTEMPTS or self._stop.asked
+            last = attempt == _ATTEMPTS or self._ends
             if entry.state is not State.STARTED or last:
                 break
             self._stop.pause(max(pause, wait))

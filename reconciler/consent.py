@@ -64,20 +64,21 @@ def unapproved(
     Consent is to the exact plan for them: whatever changes in it takes another.
     """
     policy = workspace.revision.settings.policy
-    gated = {
-        action.address
+    asked = [
+        (action.address, rule.approvers)
         for action in plan.actions
         for rule in policy.approvals
         if _COST.index(action.impact) >= _COST.index(Impact(rule.impact))
         and rule.covers(Address.parse(action.address).project)
-    }
-    if not gated:
+    ]
+    if not asked:
         return {}
+    gated = {address for address, _ in asked}
+    needed = max(approvers for _, approvers in asked)
     wanted = part(plan, gated)
     # How much else the project has is nothing that anybody agrees to.
     summary = Summary(destroyed=wanted.summary.destroyed)
     wanted = msgspec.structs.replace(wanted, summary=summary)
-    needed = max(rule.approvers for rule in policy.approvals)
     given = approvals.of(wanted.digest)
     found = {name for each in given if (name := _believed(each, workspace, trust))}
     if len(found) >= needed:

@@ -97,9 +97,12 @@ class Watch:
             return None
         try:
             revision = read_commit(self.origin.repository, self._last, self.origin.folder)
+            workspace = Workspace(self.origin.root, revision)
+            # What a newer gitrove cannot read any more is none.
+            _ = workspace.desired
         except (RevisionError, SpecProblems):
             return None
-        return Workspace(self.origin.root, revision)
+        return workspace
 
     def _refuse_rewritten(self, newest: str) -> None:
         if not self._last or newest == self._last:

@@ -132,7 +132,7 @@ class Controller:
         self._actor = ""
         self._suspended: set[str] = set()
         self._audited = clock()
-        self._before: Workspace | None = None
+        self._before = watch.before()
         self.figures = Figures()
         self.view: View | None = None
         self.running: dict[str, Plan] = {}
@@ -152,9 +152,8 @@ class Controller:
             if each.kind == ACCEPT:
                 self._watch.accept(each.subject)
                 self._requests.end(each.id, "accepted")
-        if self.view is None and self._before is None:
-            self._before = self._watch.before()
-        workspace = self._watch.workspace() if fetch else self._watch.current
+        # Who asks means the newest commit.
+        workspace = self._watch.workspace() if fetch or requests else self._watch.current
         self._tell_source(workspace)
         if workspace is None:
             return

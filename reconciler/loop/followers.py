@@ -96,7 +96,7 @@ class Follower:
             log.error("%s: %s", self.watch.name, error)
             return
         workspace = self.watch.current
-        if workspace is None or self._stop.asked:
+        if workspace is None or not workspace.desired.schedules or self._stop.asked:
             return
         scheduler = scheduler_of(workspace, self._journal, self._stop, self._mine)
         begun = scheduler.begin(time.time())

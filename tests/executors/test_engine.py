@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from executors import engine
-from executors.engine import Entry, Lanes, Outcome, State, Stop, execute
+from executors.engine import Entry, Lanes, Outcome, Refused, State, Stop, execute
 from executors.errors import Failed, Passing
 from guest_agent.toolkit.processes import wait_until
 from planners.plan import Action, Plan, Verb
@@ -222,3 +222,20 @@ def test_what_a_lane_holds_comes_although_those_before_it_fail() -> None:
     names = {f"a{i}": "" for i in range(5)}
     outcome = execute(plan(**names), act, Memory(), 4, lanes=Lanes(lambda _: "host", 1))
     assert len(outcome.failed) == 5 and not outcome.stopped
+
+
+def test_a_sink_that_refuses_ends_its_own_run_and_nobody_elses() -> None:
+    class Fenced(Memory):
+        def record(self, entries: Sequence[Entry]) -> None:
+            if any(entry.action.id == "b" for entry in entries):
+                raise Refused("another has the lease")
+            super().record(entries)
+
+    stop, memory, acted = Stop(), Fenced(), list[str]()
+    outcome = execute(plan(a="", b="a", c="b"), lambda a: acted.append(a.id), memory, 4, stop)
+    assert acted == ["a"] and outcome.stopped and not outcome.succeeded
+    assert outcome.refused == "another has the lease"
+    assert memory.entries == [("a", State.STARTED), ("a", State.DONE)]
+    # The daemon's projects share one stop.
+    assert not stop.asked
+    assert execute(plan(d=""), lambda a: acted.append(a.id), Memory(), 4, stop).succeeded

@@ -9,6 +9,7 @@ import git
 import pytest
 
 from executors.errors import Failed, Passing
+from guest_agent.toolkit.processes import wait_until
 from reconciler.health import Health
 from tests.support.daemons import Loop, instances
 from tests.support.worlds import SimulatedWorld
@@ -71,6 +72,18 @@ def test_observe_and_plan_change_nothing_until_somebody_asks(loop: Loop) -> None
     assert loop.requests.outcome(number) == "4 actions begun"
     loop.tick()
     assert loop.of(ONE).health is Health.HEALTHY
+
+
+def test_who_asks_gets_the_newest_commit_although_it_is_not_time_to_fetch(loop: Loop) -> None:
+    loop.commit(instances("tiny", ONE))
+    loop.tick(2)
+    loop.commit(instances("small", ONE))
+    loop.controller.tick(fetch=False)
+    assert not loop.controller.running and loop.flavor("one") == "tiny"
+    loop.requests.make(loop.watch.name, "sync", "", "alice")
+    loop.controller.tick(fetch=False)
+    assert wait_until(lambda: not loop.controller.running, 30)
+    assert loop.flavor("one") == "small"
 
 
 def test_heal_repairs_what_was_applied_and_leaves_commits_to_people(loop: Loop) -> None:
