@@ -138,7 +138,6 @@ def _commits(place: Path, by_webhook: bool, interval: str, count: int) -> Iterat
                 assert time.perf_counter() - began < 60
                 time.sleep(0.005)
             yield time.perf_counter() - began
-            daemon.says("team/cache", 1)
     finally:
         daemon.end()
         shell.run("local", "down")

@@ -9,7 +9,7 @@ from planners.plan import Plan
 from planners.planning import make_plan
 from policy.access import Access
 from policy.check import Consent, check
-from policy.verdict import Actor, Verdict
+from policy.verdict import Verdict
 from reconciler.workspace import Workspace
 from specs.desired import Address
 
@@ -29,11 +29,9 @@ def plan_for(workspace: Workspace, observed: Observed, targets: Collection[Addre
     )
 
 
-def judge(
-    workspace: Workspace, made: Plan, consent: Consent = NONE, actor: Actor | None = None
-) -> Verdict:
-    """The verdict on a plan, done by *actor*; default: whoever runs this program."""
+def judge(workspace: Workspace, made: Plan, consent: Consent = NONE) -> Verdict:
+    """The verdict on a plan, done by the workspace's actor."""
     policy = workspace.revision.settings.policy
     rules = workspace.root / policy.rules if policy.rules else None
     share = policy.max_destroy_share
-    return check(made, workspace.desired, actor or workspace.actor, Access(rules), share, consent)
+    return check(made, workspace.desired, workspace.actor, Access(rules), share, consent)

@@ -6,6 +6,12 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from executors.engine import Entry, State
+
+log = logging.getLogger("gitrove")
 
 _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
@@ -23,6 +29,17 @@ class _Json(logging.Formatter):
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return json.dumps(told)
+
+
+def ended(entry: Entry, about: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Log that an action ended, and how; *about* has what else is known of it."""
+    if entry.state is State.STARTED:
+        return
+    address, item = entry.action.address, entry.action.item
+    told = {"resource": address, "step": type(entry.action.step).__name__}
+    told |= {"state": str(entry.state), **about}
+    why = f": {entry.message}" if entry.message else ""
+    log.info("%s %s %s%s", entry.state, address, item, why, extra=told)
 
 
 def begin(as_json: bool) -> None:

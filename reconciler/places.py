@@ -18,6 +18,13 @@ def home() -> Path:
     return Path(state) / "gitrove"
 
 
+def make_home() -> None:
+    """Make it, if it is missing; a database server's user passes through root's."""
+    home().mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        home().chmod(0o711)
+
+
 def key_file() -> Path:
     return Path(os.environ.get("GITROVE_KEY_FILE") or home() / "control.key")
 

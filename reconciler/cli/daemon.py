@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -91,9 +90,7 @@ def _journal(watches: list[Watch], url: str) -> Journal:
     from reconciler.journal.journal import Journal
 
     first = watches[0].peek()
-    places.home().mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        places.home().chmod(0o711)
+    places.make_home()
     if first is None and not url:
         hint = "name its journal with --journal to start without it"
         raise fail(f"{watches[0].problem}; {hint}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -151,9 +150,7 @@ def open_journal(workspace: Workspace) -> Iterator[Journal]:
     from reconciler.journal.journal import Journal
 
     url = workspace.revision.settings.journal.url or places.journal_url()
-    places.home().mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        places.home().chmod(0o711)
+    places.make_home()
     journal = Journal(url, notify=bool(workspace.revision.settings.notifications))
     try:
         yield journal

@@ -30,7 +30,6 @@ Source = Annotated[
     str,
     typer.Option(help="As the daemon was given it; default: this folder, or its only one."),
 ]
-_UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _PAUSE = 0.3
 
 
@@ -82,8 +81,12 @@ def suspend(
 ) -> None:
     """Have the daemon leave instances or whole projects alone."""
     from reconciler.journal.requests import Requests
+    from specs.models.reconciling import seconds_of
 
-    seconds = _seconds(lasting) if lasting else None
+    try:
+        seconds = seconds_of(lasting) if lasting else None
+    except ValueError as error:
+        raise fail(str(error)) from None
     with errors_explained():
         workspace = open_workspace(directory)
         with open_journal(workspace) as journal:
@@ -187,9 +190,3 @@ def _wait_for(ask: object, limit: float) -> str | None:
             return str(answer)
         time.sleep(_PAUSE)
     return None
-
-
-def _seconds(text: str) -> float:
-    if text[:-1].isdigit() and text[-1:] in _UNITS:
-        return float(int(text[:-1]) * _UNITS[text[-1]])
-    raise fail(f'"{text}" is not a duration such as 90m, 4h or 2d')

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from planners.plan import Plan, decode, encode
+from planners.plan import Plan, decode
 from reconciler.journal import tables
-from reconciler.journal.journal import Journal
+from reconciler.journal.journal import Journal, keep_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,8 @@ class Approvals:
 
     def offer(self, plan: Plan) -> str:
         """Keep *plan* to be looked at and agreed to; its digest."""
-        t, digest = tables.plans, plan.digest
         with self._journal.connect() as connection:
-            known = connection.execute(sa.select(t.c.digest).where(t.c.digest == digest)).scalar()
-            if known is None:
-                row = {"digest": digest, "made": self._journal.now(), "document": encode(plan)}
-                connection.execute(t.insert().values(**row))
-        return digest
+            return keep_plan(connection, plan, self._journal.now())
 
     def plans(self, prefix: str) -> dict[str, Plan]:
         """Those whose digest begins so."""

@@ -114,7 +114,7 @@ class Journal:
         }
         with self._engine.begin() as connection:
             connection.execute(tables.runs.insert(), [row])
-            _keep_plan(connection, plan, now)
+            keep_plan(connection, plan, now)
         return Run(self, run, actor, Narrator(plan, run, actor), fence)
 
     def end(self, run: str, outcome: str) -> None:
@@ -301,15 +301,18 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _keep_plan(connection: Connection, plan: Plan, now: float) -> None:
-    """So that a run can be looked at; the newest plans are kept."""
+def keep_plan(connection: Connection, plan: Plan, now: float) -> str:
+    """Keep it to be looked at, as one of the newest; its digest."""
     t, digest = tables.plans, plan.digest
-    connection.execute(t.delete().where(t.c.digest == digest))
+    again = t.update().where(t.c.digest == digest).values(made=now)
+    if connection.execute(again).rowcount:
+        return digest
     connection.execute(t.insert().values(digest=digest, made=now, document=encode(plan)))
     newest = sa.select(t.c.made).order_by(t.c.made.desc()).offset(_PLANS_KEPT).limit(1)
     oldest = connection.execute(newest).scalar()
     if oldest is not None:
         connection.execute(t.delete().where(t.c.made <= oldest))
+    return digest
 
 
 def _row(run: str, now: float, entry: Entry) -> Row:

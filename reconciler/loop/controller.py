@@ -21,7 +21,7 @@ from planners.observed import Observed
 from planners.plan import Plan
 from planners.planning import reports_by_address
 from policy.verdict import DENY, Verdict
-from reconciler import applying
+from reconciler import applying, logs
 from reconciler.applying import Stale, World
 from reconciler.fleet import usage
 from reconciler.health import Health
@@ -396,10 +396,7 @@ class Controller:
         key = type(entry.action.step).__name__, str(entry.state)
         with self._lock:
             self.figures.results[key] = self.figures.results.get(key, 0) + 1
-        why = f": {entry.message}" if entry.message else ""
-        address = entry.action.address
-        told = {**about, "resource": address, "step": key[0], "state": key[1]}
-        log.info("%s %s %s%s", entry.state, address, entry.action.item, why, extra=told)
+        logs.ended(entry, about)
 
     # -- telling ----------------------------------------------------------------------
 

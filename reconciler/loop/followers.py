@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from executors.engine import Entry, State, Stop
+from executors.engine import Stop
 from planners.observed import StoredBackup
 from planners.plan import Plan
 from policy.check import Consent
-from reconciler import verification
+from reconciler import logs, verification
 from reconciler.applying import apply, world_of
 from reconciler.consent import unapproved
 from reconciler.deciding import judge, plan_for
@@ -133,16 +133,10 @@ def scheduler_of(
         cloud=workspace.cloud_name,
         per_host=workspace.revision.settings.backups.per_host,
         stop=stop,
-        progress=_log_end,
+        progress=logs.ended,
         mine=mine,
         verify=lambda backup: _verified(workspace, journal, backup, stop),
     )
-
-
-def _log_end(entry: Entry) -> None:
-    if entry.state is not State.STARTED:
-        why = f": {entry.message}" if entry.message else ""
-        log.info("%s %s %s%s", entry.state, entry.action.address, entry.action.item, why)
 
 
 def _verified(

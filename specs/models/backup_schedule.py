@@ -20,6 +20,15 @@ def known_zone(name: str) -> str:
     return name
 
 
+def readable_cron(expression: str) -> str:
+    """*expression*, if it is one of cron's. Raises ValueError."""
+    try:
+        trigger_of(expression)
+    except BadCron as error:
+        raise ValueError(f'"{expression}" is not a cron expression: {error}') from None
+    return expression
+
+
 class Retention(Model):
     """What is kept; a backup that no rule keeps is deleted. Without rules everything is kept.
 
@@ -80,15 +89,7 @@ class BackupScheduleSpec(Model):
     enabled: bool = True
 
     _known_zone = field_validator("time_zone")(known_zone)
-
-    @field_validator("cron")
-    @classmethod
-    def _readable(cls, expression: str) -> str:
-        try:
-            trigger_of(expression)
-        except BadCron as error:
-            raise ValueError(f'"{expression}" is not a cron expression: {error}') from None
-        return expression
+    _readable = field_validator("cron")(readable_cron)
 
 
 class BackupSchedule(Document):

@@ -8,12 +8,18 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from specs.cron import BadCron, trigger_of
-from specs.models.backup_schedule import known_zone
+from specs.models.backup_schedule import known_zone, readable_cron
 from specs.models.document import Model, Name
 
 Mode = Literal["observe", "plan", "heal", "full"]
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds_of(text: str) -> int:
+    """How long ``90m``, ``4h`` or ``1d`` is. Raises ValueError."""
+    if not re.fullmatch(r"[1-9]\d{0,4}[mhd]", text):
+        raise ValueError(f'"{text}" is not a duration such as 90m, 4h or 1d')
+    return int(text[:-1]) * _UNITS[text[-1]]
 
 
 class Window(Model):
@@ -24,26 +30,17 @@ class Window(Model):
     time_zone: str = Field(default="UTC", description="Of the cron expression: Europe/Berlin.")
 
     _known_zone = field_validator("time_zone")(known_zone)
-
-    @field_validator("cron")
-    @classmethod
-    def _readable(cls, expression: str) -> str:
-        try:
-            trigger_of(expression)
-        except BadCron as error:
-            raise ValueError(f'"{expression}" is not a cron expression: {error}') from None
-        return expression
+    _readable = field_validator("cron")(readable_cron)
 
     @field_validator("duration")
     @classmethod
     def _a_duration(cls, text: str) -> str:
-        if not re.fullmatch(r"[1-9]\d{0,4}[mhd]", text):
-            raise ValueError(f'"{text}" is not a duration such as 90m, 4h or 1d')
+        seconds_of(text)
         return text
 
     @property
     def seconds(self) -> int:
-        return int(self.duration[:-1]) * _UNITS[self.duration[-1]]
+        return seconds_of(self.duration)
 
 
 class Freeze(Model):
