@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from executors.errors import ActionError, Passing
+from executors.errors import ActionError, Passing, Refused
 from planners.plan import Action, Plan
 
 Run = Callable[[Action], None]
@@ -35,6 +35,8 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     SKIPPED = "skipped"
+    LEFT = "left"
+    """In the middle: who acted may not go on. It is never recorded, as after a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,6 @@ class Entry:
     state: State
     message: str = ""
     details: str = ""
-
-
-class Refused(Exception):
-    """The sink does not let anything more be started; the text says why."""
 
 
 class Sink(Protocol):
@@ -90,7 +88,7 @@ class Stop:
 class Outcome:
     """What became of each action, by id; ``stopped`` if the rest was never begun.
 
-    ``refused`` says why, where the journal forbade it.
+    ``refused`` says why, where it was forbidden.
     """
 
     done: list[str] = field(default_factory=list)
@@ -201,12 +199,13 @@ class _Walk:
                 self._ready.put(held.popleft())
 
     def _finish(self) -> int:
-        entries = [self._ended.get()]
+        ended = [self._ended.get()]
         while not self._ended.empty():
-            entries.append(self._ended.get())
+            ended.append(self._ended.get())
+        entries = [entry for entry in ended if entry.state is not State.LEFT]
         consequences = [each for entry in entries for each in self._settle(entry)]
         self._record([*entries, *consequences])
-        return len(entries)
+        return len(ended)
 
     def _settle(self, entry: Entry) -> list[Entry]:
         identifier = entry.action.id
@@ -260,6 +259,9 @@ class _Walk:
             return Entry(action, State.STARTED, error.message, error.details), wait
         except ActionError as error:
             return Entry(action, State.FAILED, error.message, error.details), 0.0
+        except Refused as error:
+            self._outcome.refused = str(error)
+            return Entry(action, State.LEFT), 0.0
         except Exception as error:  # noqa: BLE001 - a defect of a handler must not stop the others
             where = "".join(traceback.format_tb(error.__traceback__))
             text = f"defect in gitrove: {type(error).__name__}"

@@ -3,6 +3,7 @@
 ActionError
 ├── Passing     worth another attempt: the cloud is busy, the guest does not answer yet
 └── Failed      no attempt will help; a person has to look
+Refused         who acts may not do so any more; what came of the action is another's to find
 """
 
 from __future__ import annotations
@@ -27,3 +28,7 @@ class Passing(ActionError):
 
 class Failed(ActionError):
     """Will not succeed by trying again."""
+
+
+class Refused(Exception):
+    """Nothing more may be started, or done; the text says why."""

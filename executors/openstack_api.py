@@ -12,6 +12,7 @@ from openstack import exceptions
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
+from executors import permit
 from executors.errors import Failed, Passing
 
 _CALL_SECONDS = 60
@@ -30,6 +31,7 @@ def connected(cloud: str, region: str | None, services: Sequence[str]) -> Any:
         raise Failed(f"clouds.yaml: {error}") from None
     with errors("reach the cloud"):
         api: Any = Connection(config=config)
+        api.session.request = _permitted(api.session.request)
         for name in services:
             service = getattr(api, name)
             # Where a service does not answer now, the SDK would guess its address, keep
@@ -37,6 +39,14 @@ def connected(cloud: str, region: str | None, services: Sequence[str]) -> Any:
             if service.get_api_major_version() is None:
                 raise Passing(f"the {service.service_type} service does not tell its versions")
         return api
+
+
+def _permitted(request: Callable[..., Any]) -> Callable[..., Any]:
+    def asked(*arguments: Any, **options: Any) -> Any:
+        permit.check()
+        return request(*arguments, **options)
+
+    return asked
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from executors.engine import FREE, Entry, Lanes, Outcome, Stop, execute
 from executors.guest.interface import Guests
 from executors.handlers import Context, handle
 from executors.keys import ControlKey
+from executors.permit import acting_by
 from executors.storage.interface import Stores
 from planners.observed import Observed
 from planners.plan import Action, Plan
@@ -107,11 +108,11 @@ def apply(
         # The guest takes one backup at a time; they need not wait for other changes.
         if not isinstance(action.step, TakeBackup | DeleteBackup)
     }
-    with exclusive(world.journal, world.holder, world.lease, world.locks, projects) as fence:
+    with exclusive(world.journal, world.holder, world.lease, world.locks, projects) as right:
         observed = world.observe({Address.parse(each).project for each in plan.basis})
         _refuse_if_stale(plan, observed)
         learn(world.journal, observed)
-        run = world.journal.begin(plan, actor, fence)
+        run = world.journal.begin(plan, actor, right.fence)
         begun(run.id)
         context = world.context(tell)
         about = {"gitrove.run": run.id, "gitrove.commit": plan.revision}
@@ -121,7 +122,8 @@ def apply(
             def act(action: Action) -> None:
                 told = about | {"gitrove.resource": action.address}
                 name = type(action.step).__name__
-                with TRACER.start_as_current_span(name, context=here, attributes=told):
+                span = TRACER.start_as_current_span(name, context=here, attributes=told)
+                with span, acting_by(right.permit):
                     handle(action.step, context)
 
             outcome = execute(plan, act, run, concurrency, stop, progress, lanes)

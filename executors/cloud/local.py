@@ -22,6 +22,7 @@ from typing import TypeVar
 
 import msgspec
 
+from executors import permit
 from executors.cloud.interface import Boot, Disk, Endpoint, Identity, Machine
 from executors.errors import Failed
 from guest_agent.toolkit.files import make_folder, write_atomically
@@ -187,6 +188,7 @@ class LocalCloud:
         self.start_server(identifier)
 
     def start_server(self, server: str) -> None:
+        permit.check()
         there = self._existing("s", server, Server)
         folders = [str(each) for each in self._setup.images.get(there.image, [])]
         path = ":".join([*folders, os.environ.get("PATH", os.defpath)])
@@ -205,6 +207,7 @@ class LocalCloud:
 
     def stop_server(self, server: str) -> None:
         """Power off: the agent stops its database; whatever is left is stopped after it."""
+        permit.check()
         self._agent(server).stop()
         self._database(server).stop()
 
@@ -352,11 +355,13 @@ class LocalCloud:
         return [piece for name in names if (piece := self._read(kind, name, model)) is not None]
 
     def _write(self, kind: str, piece: Server | Volume | Port) -> None:
+        permit.check()
         place = make_folder(self._place(kind, piece.id), 0o711)
         write_atomically(place / "piece.json", msgspec.json.encode(piece).decode())
 
     def _remove(self, kind: str, identifier: str) -> None:
         """The description goes last, so that what is half removed can still be found."""
+        permit.check()
         place = self._place(kind, identifier)
         if not place.exists():
             return

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from executors import permit
 from executors.cloud.interface import Boot, Disk, Endpoint, Identity, Machine
 from executors.errors import Failed
 from executors.guest.simulated import GuestState
@@ -292,6 +293,7 @@ class SimulatedCloud:
     @contextmanager
     def _verb(self, name: str) -> Iterator[None]:
         """One verb: faults around it, one at a time, and the state on disk after it."""
+        permit.check()
         with self._lock:
             self.fault(name)
             yield

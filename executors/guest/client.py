@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from executors import permit
 from executors.cloud.interface import Endpoint
 from executors.errors import Failed, Passing
 from executors.keys import ControlKey
@@ -47,6 +48,7 @@ class SealedGuests:
     def call(self, endpoint: Endpoint, method: str, **params: Any) -> Any:
         takes_long = method in _LONG or params.get("restore")
         deadline = _LONG_SECONDS if takes_long else _CALL_SECONDS
+        permit.check()
         return self._exchange(endpoint, method, params, deadline)
 
     def _report(self, endpoint: Endpoint) -> Report | None:

@@ -102,14 +102,18 @@ class ServerProcess:
             os.close(record)
 
     def stop(self, sent: signal.Signals = signal.SIGTERM, deadline: float = 60.0) -> None:
-        """Ask the process to end and wait; after *deadline* seconds, kill it."""
+        """Ask the process to end and wait; after *deadline* seconds, kill it.
+
+        One that somebody else starts meanwhile is left alone.
+        """
         process = self.find()
         if process is None:
             return
-        process.send_signal(sent)
-        if not wait_until(lambda: self.find() is None, deadline):
-            process.kill()
-            wait_until(lambda: self.find() is None, deadline)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(sent)
+            if not wait_until(lambda: self.find() != process, deadline):
+                process.kill()
+                wait_until(lambda: self.find() != process, deadline)
 
     def log_tail(self, lines: int = 20) -> str:
         try:

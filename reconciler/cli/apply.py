@@ -178,7 +178,8 @@ def _finish(outcome: Outcome) -> None:
         for address in sorted({entry.action.address for entry in outcome.failed}):
             out.print(f"  gitrove show {address}")
     else:
-        out.print("It was stopped; run apply again to go on.")
+        why = outcome.refused or "it was stopped"
+        out.print(f"{why[0].upper()}{why[1:]}; run apply again to go on.")
     raise typer.Exit(FAILURE)
 
 

@@ -25,11 +25,17 @@ from specs.desired import Address
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MESSAGE_LENGTH = 255
 _PLANS_KEPT = 200
+_IDLE_SECONDS = 5
 _MIGRATING = 0x6769746F
 """PostgreSQL's number for the lock; any that nobody else uses in this database."""
 Row = dict[str, Any]
 Fence = Callable[[Connection], None]
 """Raises Refused, in the transaction that would record starts, when they must not be."""
+
+
+def unfenced(_connection: Connection) -> None:
+    """The fence of who has the projects for sure."""
+
 
 _AT = tables.instances.c.address == sa.bindparam("at")
 _LIVES = tables.instances.update().where(_AT).values(active=True)
@@ -98,7 +104,7 @@ class Journal:
 
     # -- writing --------------------------------------------------------------
 
-    def begin(self, plan: Plan, actor: str, fence: Fence | None = None) -> Run:
+    def begin(self, plan: Plan, actor: str, fence: Fence = unfenced) -> Run:
         """Record that a run of *plan* begins; *fence* is asked before any action starts."""
         run = uuid.uuid4().hex
         now = self._clock()
@@ -130,7 +136,7 @@ class Journal:
         now = self._clock()
         starts = any(each.state is State.STARTED for each in entries)
         with self._engine.begin() as connection:
-            if run.fence is not None and starts:
+            if starts:
                 run.fence(connection)
             connection.execute(tables.entries.insert(), [_row(run.id, now, e) for e in entries])
             failed = [_fault(run.id, now, e) for e in entries if e.state is State.FAILED]
@@ -249,7 +255,7 @@ class Run:
     id: str
     actor: str
     narrator: Narrator
-    fence: Fence | None = None
+    fence: Fence = unfenced
     begun: set[tuple[str, str]] = field(default_factory=set)
 
     def record(self, entries: Sequence[Entry]) -> None:
@@ -260,6 +266,10 @@ class Run:
 
 
 def _engine(url: str) -> Engine:
+    if sa.make_url(url).get_backend_name() == "postgresql":
+        # Who is paused in a transaction must not keep its locks from the others.
+        options = f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS * 1000}"
+        return sa.create_engine(url, connect_args={"options": options}, pool_pre_ping=True)
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable)

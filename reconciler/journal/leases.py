@@ -3,23 +3,27 @@
 A controller that lives says so; each project belongs to one of those that live,
 and to another as soon as that one was silent for the time of a lease. A lease
 has a token that grows with every holder: who acts with an older one is refused
-by the journal, in the transaction that would record the start of the action.
+by the journal, in the transaction that would record the start of the action,
+and stops before its next effect in the middle of one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from executors.engine import Refused
+from executors.errors import Refused
+from executors.permit import Permit, free
 from reconciler.journal import tables
-from reconciler.journal.journal import Fence, Journal
+from reconciler.journal.journal import Fence, Journal, unfenced
 from reconciler.locks import Locked, project_locks
 
 SECONDS = 15.0
@@ -31,7 +35,7 @@ Tokens = Mapping[str, int]
 
 
 class Fenced(Refused):
-    """Another controller has the project now; nothing more may be started."""
+    """Another controller may have the project now."""
 
 
 class Leases:
@@ -71,19 +75,19 @@ class Leases:
     # -- leases ---------------------------------------------------------------
 
     @contextmanager
-    def held(self, projects: Iterable[str]) -> Iterator[Tokens]:
+    def held(self, projects: Iterable[str]) -> Iterator[Held]:
         """Hold the leases of *projects*, renewed until the body ends. Raises Locked."""
-        names = sorted(set(projects))
-        tokens = self._take(names)
+        until = time.monotonic() + self._seconds
+        held = Held(self._journal, self._take(sorted(set(projects))), self._seconds, until)
         ended = threading.Event()
-        renewing = threading.Thread(target=self._renew, args=(tokens, ended), daemon=True)
+        renewing = threading.Thread(target=self._renew, args=(held, ended), daemon=True)
         renewing.start()
         try:
-            yield tokens
+            yield held
         finally:
             ended.set()
             renewing.join()
-            self._extend(tokens, 0.0)
+            held.extend(0.0)
 
     def _take(self, projects: Collection[str]) -> Tokens:
         try:
@@ -119,53 +123,85 @@ class Leases:
                 tokens[project] = token
         return tokens
 
-    def _renew(self, tokens: Tokens, ended: threading.Event) -> None:
+    def _renew(self, held: Held, ended: threading.Event) -> None:
         while not ended.wait(self._seconds / 3):
             try:
-                self._extend(tokens, self._seconds)
+                held.extend(self._seconds)
             except sa.exc.SQLAlchemyError:
                 # Without the journal nothing can be started either; the lease just ends.
                 continue
 
-    def _extend(self, tokens: Tokens, seconds: float) -> None:
+
+class Held:
+    """Leases that were taken: their tokens by project; good *until*, on the monotonic clock."""
+
+    def __init__(self, journal: Journal, tokens: Tokens, seconds: float, until: float) -> None:
+        self._journal = journal
+        self._seconds = seconds
+        self._until = until
+        self.tokens = tokens
+
+    def fence(self, connection: Connection) -> None:
+        """Raises Fenced; nobody can take one of them before the transaction ends."""
+        for project, token in self.tokens.items():
+            row = _locked(connection, project)
+            now = self._journal.time_in(connection)
+            if row is None or row.token != token or row.expires <= now:
+                raise _fenced(project)
+
+    def permit(self) -> None:
+        """Raises Fenced. The journal is asked only by who was not heard of for too long."""
+        if time.monotonic() < self._until:
+            return
+        try:
+            lost = self.extend(self._seconds)
+        except sa.exc.SQLAlchemyError:
+            lost = sorted(self.tokens)
+        if lost:
+            raise _fenced(lost[0])
+
+    def extend(self, seconds: float) -> list[str]:
+        """Have them end so many seconds from now; the projects that another holder has."""
         t = tables.leases
+        began, lost = time.monotonic(), []
         with self._journal.connect() as connection:
             expires = self._journal.time_in(connection) + seconds
-            for project, token in tokens.items():
+            for project, token in self.tokens.items():
                 mine = (t.c.project == project) & (t.c.token == token)
-                connection.execute(t.update().where(mine).values(expires=expires))
+                if not connection.execute(t.update().where(mine).values(expires=expires)).rowcount:
+                    lost.append(project)
+        if not lost:
+            self._until = began + seconds
+        return lost
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """To change projects: ``fence`` guards what is recorded, ``permit`` each effect."""
+
+    fence: Fence
+    permit: Permit
 
 
 @contextmanager
 def exclusive(
     journal: Journal, holder: str, seconds: float, folder: Path, projects: Iterable[str]
-) -> Iterator[Fence | None]:
-    """Keep everybody else from changing *projects*; gives what run records must pass, if anything.
+) -> Iterator[Right]:
+    """Keep everybody else from changing *projects*.
 
     Where the journal is a file, all are on one machine, and a lock in *folder* ends with its
     process; else it is a lease of so many *seconds*, renewed. Raises Locked.
     """
     if journal.is_local:
         with project_locks(folder, projects):
-            yield None
+            yield Right(unfenced, free)
     else:
-        with Leases(journal, holder, seconds).held(projects) as tokens:
-            yield fence(tokens, journal.time_in)
+        with Leases(journal, holder, seconds).held(projects) as held:
+            yield Right(held.fence, held.permit)
 
 
-def fence(tokens: Tokens, now: Callable[[Connection], float]) -> Fence:
-    """What checks, within a transaction, that the leases of *tokens* are still good.
-
-    It raises Fenced; nobody can take one of them before the transaction ends.
-    """
-
-    def check(connection: Connection) -> None:
-        for project, token in tokens.items():
-            row = _locked(connection, project)
-            if row is None or row.token != token or row.expires <= now(connection):
-                raise Fenced(f"the lease of {project} has ended; another controller may have it")
-
-    return check
+def _fenced(project: str) -> Fenced:
+    return Fenced(f"the lease of {project} has ended; another controller may have it")
 
 
 def share(projects: Iterable[str], controllers: Collection[str], mine: str) -> set[str]:

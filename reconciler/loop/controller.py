@@ -45,6 +45,13 @@ _JITTER = 0.1
 """The share of the interval by which looks are spread, so that several daemons part."""
 
 
+Mine = Callable[[str], bool]
+
+
+def _everything(_project: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Tools:
     """What the controller does its work with, by workspace."""
@@ -56,8 +63,8 @@ class Tools:
     """In whose name it acts."""
     unapproved: Callable[[Workspace, Plan], dict[str, str]] = lambda _workspace, _plan: {}
     """Addresses of a plan that wait for the approval of a second person, and what is missing."""
-    mine: Callable[[str], bool] = lambda _project: True
-    """Whether a project is this controller's, of several."""
+    mine: Callable[[], Mine] = lambda: _everything
+    """Whether a project is this controller's now, of several; a round asks once."""
 
 
 @dataclass
@@ -94,6 +101,7 @@ class Look:
     """What is declared of each, as a digest."""
     wanted: Collection[str]
     """The addresses that somebody asked to sync."""
+    mine: Mine
 
 
 class Controller:
@@ -186,7 +194,7 @@ class Controller:
         known = self._resources.read(self._watch.name)
         look = self._look(workspace, observed, known, busy, syncs)
         turns = self._settled_turns(look)
-        self._record(known, look.states, busy)
+        self._record(known, look, busy)
         retries = [s.retry_at for s in look.states.values() if s.retry_at > began]
         self._next_look = min([self._next_look, *retries])
         for project in sorted(turns, key=lambda each: self._turns.get(each, 0.0)):
@@ -211,15 +219,15 @@ class Controller:
         period = view.workspace.revision.settings.reconcile.audit if view else 0
         if view is None or not period or now < self._audited + period:
             return
-        resources = self._resources.read(self._watch.name)
+        resources, mine = self._resources.read(self._watch.name), self._tools.mine()
         events = [
             billing.exists(Address.parse(address), r.facts, str(r.health), self._audited, now)
             for address, r in resources.items()
-            if r.facts and self._tools.mine(Address.parse(address).project)
+            if r.facts and mine(Address.parse(address).project)
         ]
         limits = view.workspace.desired.quotas
         for project, used in usage(view.observed).items():
-            if self._tools.mine(project):
+            if mine(project):
                 events += billing.quota(project, limits.get(project), used, now)
         self._resources.write([], events=events)
         self._audited = now
@@ -252,9 +260,9 @@ class Controller:
         ours = workspace.projects | {a.project for a in workspace.desired.instances}
         addresses = {*workspace.desired.instances, *(a for a in pieces if a.project in ours)}
         addresses |= {Address.parse(action.address) for action in plan.actions}
-        states = {}
+        states, mine = {}, self._tools.mine()
         for address in sorted(addresses):
-            if address.project in busy or not self._tools.mine(address.project):
+            if address.project in busy or not mine(address.project):
                 continue
             before = known.get(str(address), Resource(self._watch.name, str(address)))
             if before.revision != workspace.revision.name:
@@ -265,7 +273,7 @@ class Controller:
             state = conditions.counted(state, found, observed.cloud, self._clock())
             states[str(address)] = replace(state, revision=plan.revision)
         wishes = self._wishes_of(workspace)
-        return Look(workspace, plan, book, states, wishes, _wanted(syncs, states))
+        return Look(workspace, plan, book, states, wishes, _wanted(syncs, states), mine)
 
     def _wishes_of(self, workspace: Workspace) -> dict[str, str]:
         revision, wishes = self._wishes
@@ -357,6 +365,8 @@ class Controller:
                 lambda entry: self._progress(entry, about),
                 begun=lambda run: about.update(run=run),
             )
+            if outcome.refused:
+                log.warning("%s: stopped: %s", project, outcome.refused, extra=about)
             self._note(plan, outcome, states)
         except (Locked, Stale) as error:
             log.info("%s: %s", project, error, extra=about)
@@ -403,17 +413,17 @@ class Controller:
     def _record(
         self,
         known: Mapping[str, Resource],
-        states: Mapping[str, Resource],
+        look: Look,
         busy: Collection[str],
     ) -> None:
         now = self._clock()
-        dated = {a: conditions.dated(s, known.get(a), now) for a, s in states.items()}
+        dated = {a: conditions.dated(s, known.get(a), now) for a, s in look.states.items()}
         gone = [
             resource
             for address, resource in known.items()
-            if address not in states
+            if address not in look.states
             and (project := Address.parse(address).project) not in busy
-            and self._tools.mine(project)
+            and look.mine(project)
         ]
         events = [e for a, s in dated.items() for e in self._counted(a, known.get(a), s)]
         events += [e for each in gone for e in self._counted(each.address, each, None)]
@@ -446,11 +456,11 @@ class Controller:
         """What cannot be seen is unknown, never gone."""
         log.warning("%s", why)
         known = self._resources.read(self._watch.name)
-        now = self._clock()
+        now, mine = self._clock(), self._tools.mine()
         self._resources.write(
             conditions.dated(replace(each, health=Health.UNKNOWN, reason=why), each, now)
             for each in known.values()
-            if self._tools.mine(Address.parse(each.address).project) and each.reason != why
+            if mine(Address.parse(each.address).project) and each.reason != why
         )
 
     def _tell_source(self, workspace: Workspace | None) -> None:

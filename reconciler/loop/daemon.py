@@ -21,6 +21,7 @@ from executors.engine import Stop
 from reconciler.journal.executions import Executions
 from reconciler.journal.journal import Journal
 from reconciler.journal.leases import SECONDS, Leases, share
+from reconciler.loop.controller import Mine
 from reconciler.loop.followers import Follower
 from reconciler.notifications.delivery import deliver, ways
 from reconciler.watching import Watch
@@ -76,9 +77,10 @@ class Daemon:
             for watch in watches
         ]
 
-    def mine(self, project: str) -> bool:
-        """Whether this controller is the one for *project*."""
-        return bool(share([project], self.living, self.holder))
+    def mine(self) -> Mine:
+        """Whether this controller is the one for a project, as of now."""
+        living = self.living
+        return lambda project: bool(share([project], living, self.holder))
 
     def start(self) -> None:
         Executions(self.journal).interrupt()

@@ -24,7 +24,7 @@ from reconciler.journal.executions import ERROR, Executions
 from reconciler.journal.journal import Journal, JournalError
 from reconciler.journal.requests import Requests
 from reconciler.journal.resources import Resources
-from reconciler.loop.controller import Controller, Tools
+from reconciler.loop.controller import Controller, Mine, Tools
 from reconciler.scheduling import ACTOR, Scheduler
 from reconciler.watching import Watch
 from reconciler.workspace import Workspace
@@ -35,7 +35,6 @@ log = logging.getLogger("gitrove")
 
 _ROUNDS = 5
 _JITTER = 0.2
-Mine = Callable[[str], bool]
 
 
 class Follower:
@@ -50,7 +49,7 @@ class Follower:
         interval: float,
         journal: Journal,
         stop: Stop,
-        mine: Mine,
+        mine: Callable[[], Mine],
         later: Callable[[Callable[[], None]], Any],
         lease_seconds: float,
         holder: str,
@@ -98,7 +97,7 @@ class Follower:
         workspace = self.watch.current
         if workspace is None or not workspace.desired.schedules or self._stop.asked:
             return
-        scheduler = scheduler_of(workspace, self._journal, self._stop, self._mine)
+        scheduler = scheduler_of(workspace, self._journal, self._stop, self._mine())
         begun = scheduler.begin(time.time())
         if begun:
             log.info("%d backups are due", len(begun))

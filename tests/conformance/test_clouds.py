@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from executors.cloud.interface import Boot, Cloud, Disk, Identity, Machine
-from executors.errors import ActionError, Failed
+from executors.errors import ActionError, Failed, Refused
+from executors.permit import acting_by
 from planners import observed as seen
 from planners.steps import Pieces
 from tests.support.worlds import KEY, LocalWorld, SimulatedWorld
@@ -58,6 +60,32 @@ def test_creating_again_changes_nothing(cloud: Cloud) -> None:
     create(cloud, ONE, salt="another")
     assert cloud.observe() == before
     assert before.servers[0].metadata[seen.SALT] == "salt"
+
+
+def test_who_may_not_act_any_more_changes_nothing(cloud: Cloud) -> None:
+    create(cloud, ONE)
+    before = cloud.observe()
+    server, volume = before.servers[0].id, before.volumes[0].id
+
+    def ended() -> None:
+        raise Refused("another has the lease")
+
+    late: list[Callable[[], None]] = [
+        lambda: cloud.create_port(TWO),
+        lambda: cloud.create_volume(TWO, Disk(1, "redis")),
+        lambda: cloud.create_server(ONE, REDIS, boot(ONE)),
+        lambda: cloud.extend_volume(volume, 2),
+        lambda: cloud.resize_server(server, "small"),
+        lambda: cloud.start_server(server),
+        lambda: cloud.set_metadata(server, "colour", "red"),
+        lambda: cloud.delete_server(server),
+        lambda: cloud.delete_volume(volume),
+        lambda: cloud.delete_port(before.ports[0].id),
+    ]
+    for effect in late:
+        with acting_by(ended), pytest.raises((Refused, Failed)):
+            effect()
+    assert cloud.observe() == before
 
 
 def test_instances_have_addresses_of_their_own(cloud: Cloud) -> None:

@@ -239,3 +239,19 @@ def test_a_sink_that_refuses_ends_its_own_run_and_nobody_elses() -> None:
     # The daemon's projects share one stop.
     assert not stop.asked
     assert execute(plan(d=""), lambda a: acted.append(a.id), Memory(), 4, stop).succeeded
+
+
+def test_who_may_not_go_on_leaves_the_action_as_a_crash_does() -> None:
+    memory, others = Memory(), threading.Event()
+
+    def act(action: Action) -> None:
+        if action.id == "a":
+            raise Refused("another has the lease")
+        others.wait(10)
+
+    threading.Timer(0.05, others.set).start()
+    outcome = execute(plan(a="", b="", c="a", d="b"), act, memory, 4)
+    assert outcome.refused == "another has the lease" and outcome.stopped
+    assert (outcome.done, outcome.failed, outcome.skipped) == (["b"], [], [])
+    ends = [each for each in memory.entries if each[1] is not State.STARTED]
+    assert ends == [("b", State.DONE)]

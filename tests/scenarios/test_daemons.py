@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from guest_agent.toolkit.processes import wait_until
+from reconciler.journal.leases import share
 from tests.support.daemons import Daemon
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.shell import Shell
@@ -128,6 +129,75 @@ def test_two_share_the_projects_and_one_takes_over_from_the_other(
     ended = json.loads(shell.run("history", "--output", "json"))
     assert len(ended) >= len(PROJECTS)
     assert other.end() == 0
+
+
+def test_one_that_was_paused_in_the_middle_leaves_alone_what_another_did(
+    shell: Shell, start: Callable[..., Daemon]
+) -> None:
+    pair = [start(), start()]
+    for each in pair:
+        each.says("controllers: ")
+    assert wait_until(lambda: healthy(shell) == len(PROJECTS), 60)
+    holders = [f"{socket.gethostname()}:{each.process.pid}" for each in pair]
+    project = PROJECTS[0]
+    if not share([project], holders, holders[0]):
+        pair.reverse()
+    paused, other = pair
+    text = (shell.repository / "databases" / "all.yaml").read_text()
+    record = agent_record(shell, project)
+    before = record.read_text()
+    (shell.repository / "databases" / "all.yaml").write_text(text.replace("tiny", "small", 1))
+    shell.commit()
+    # The server was restarted with more memory; its guest does not answer yet.
+    assert wait_until(lambda: record.read_text() not in ("", before), 30, 0.005)
+    paused.process.send_signal(signal.SIGSTOP)
+    heard = other.log.read_text().count("controllers: ")
+    assert wait_until(lambda: other.log.read_text().count("controllers: ") > heard, 60)
+    assert wait_until(lambda: done(shell, project), LEASE + 60), other.log.read_text()
+    after = agents(shell)
+    assert len(after) == len(PROJECTS)
+    paused.process.send_signal(signal.SIGCONT)
+    paused.says(f"the lease of {project} has ended; another controller may have it")
+    assert wait_until(lambda: other.log.read_text().count("controllers: ") > heard + 1, 60)
+    shell.run("sync")
+    assert healthy(shell) == len(PROJECTS)
+    # A second resize would have stopped and started it again.
+    assert agents(shell) == after
+    assert [each.end() for each in pair] == [0, 0]
+
+
+def agent_record(shell: Shell, project: str) -> Path:
+    """The file in which the process of the agent in *project* is recorded."""
+    for piece in (shell.repository.parent / "home").rglob("servers/*/piece.json"):
+        if json.loads(piece.read_text())["metadata"]["gitrove:project"] == project:
+            return piece.with_name("agent.process")
+    raise LookupError(project)
+
+
+def done(shell: Shell, project: str) -> bool:
+    rows = json.loads(shell.run("status", "--output", "json"))
+    (row,) = (each for each in rows if each["instance"] == f"{project}/cache")
+    return row["flavor"] == "small" and _is_recorded_healthy(row)
+
+
+def healthy(shell: Shell) -> int:
+    rows = json.loads(shell.run("status", "--output", "json"))
+    return sum(_is_recorded_healthy(row) for row in rows)
+
+
+def _is_recorded_healthy(row: dict[str, str]) -> bool:
+    """Since when is told only where a daemon has recorded that health."""
+    return row["health"] == "Healthy" and bool(row["since"])
+
+
+def agents(shell: Shell) -> set[tuple[int, float]]:
+    """The processes of the guests' agents, by id and when they began."""
+    return {
+        (process.pid, process.create_time())
+        for process in psutil.process_iter(["cmdline"])
+        if "guest_agent.agent" in (line := " ".join(process.info["cmdline"] or []))
+        and str(shell.repository.parent) in line
+    }
 
 
 def told(shell: Shell) -> str:

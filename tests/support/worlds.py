@@ -57,7 +57,7 @@ class _WrappedJournal:
         self.is_local = journal.is_local
         self._begin = journal.begin
 
-    def begin(self, plan: Plan, actor: str, fence: Fence | None = None) -> SimpleNamespace:
+    def begin(self, plan: Plan, actor: str, fence: Fence) -> SimpleNamespace:
         run = self._begin(plan, actor, fence)
         return SimpleNamespace(id=run.id, record=self._wrap(run).record, end=run.end)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +79,23 @@ def test_what_ended_is_not_running(server: ServerProcess) -> None:
     assert not server.running()
     server.start(["/usr/bin/true"])
     assert wait_until(lambda: not server.running(), 5)
+
+
+def test_what_somebody_else_starts_while_one_waits_for_an_end_is_left_alone(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    asked, ready = tmp_path / "asked", tmp_path / "ready"
+    loop = f"trap 'touch {asked}' TERM; touch {ready}; while :; do sleep 0.1; done"
+    server.start(["sh", "-c", loop])
+    first = server.find()
+    assert first is not None and wait_until(ready.exists, 5)
+    newer = ServerProcess(tmp_path / "newer", tmp_path / "log")
+    newer.start(SLEEP)
+    stopping = threading.Thread(target=server.stop, kwargs={"deadline": 5.0})
+    stopping.start()
+    assert wait_until(asked.exists, 5)
+    (tmp_path / "process").write_text((tmp_path / "newer").read_text())
+    first.kill()
+    stopping.join(4)
+    assert not stopping.is_alive() and newer.running()
+    newer.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from guest_agent.toolkit.processes import wait_until
 from planners.plan import Action, Plan, Verb
 from planners.steps import StartDatabase
 from reconciler.journal.journal import Journal
-from reconciler.journal.leases import Fenced, Leases, exclusive, fence, share
+from reconciler.journal.leases import Fenced, Held, Leases, exclusive, share
 from reconciler.locks import Locked
 from tests.support.postgresql_server import PostgresqlServer
 
@@ -33,14 +34,14 @@ def entry() -> Entry:
 def test_one_holds_a_project_at_a_time_and_its_end_frees_it(url: str) -> None:
     journal = Journal(url)
     first, second = Leases(journal, "first", 30.0), Leases(journal, "second", 30.0)
-    with first.held(["shop", "lab"]) as tokens:
-        assert tokens == {"lab": 1, "shop": 1}
+    with first.held(["shop", "lab"]) as held:
+        assert held.tokens == {"lab": 1, "shop": 1}
         with pytest.raises(Locked, match="shop is being applied by first; its lease ends within"):
             second.held(["shop"]).__enter__()
         with second.held(["web"]) as others:
-            assert others == {"web": 1}
-    with second.held(["shop"]) as tokens:
-        assert tokens == {"shop": 2}
+            assert others.tokens == {"web": 1}
+    with second.held(["shop"]) as held:
+        assert held.tokens == {"shop": 2}
     journal.close()
 
 
@@ -83,8 +84,8 @@ def _taken(leases: Leases, project: str) -> bool:
 def test_who_lost_the_lease_starts_nothing_more(url: str) -> None:
     journal = Journal(url)
     paused, other = Leases(journal, "paused", 0.3), Leases(journal, "other", 30.0)
-    tokens = paused._take(["shop"])
-    run = journal.begin(Plan(), "tester", fence(tokens, journal.time_in))
+    held = Held(journal, paused._take(["shop"]), 0.3, time.monotonic() + 0.3)
+    run = journal.begin(Plan(), "tester", held.fence)
     run.record([entry()])
     assert wait_until(lambda: _expired(journal), 2)
     with pytest.raises(Fenced):
@@ -94,6 +95,38 @@ def test_who_lost_the_lease_starts_nothing_more(url: str) -> None:
     # Nothing of it is in the journal; that an action ended may still be told.
     assert len(journal.run_entries(run.id)) == 1
     run.record([Entry(entry().action, State.DONE)])
+    journal.close()
+
+
+def test_who_was_paused_goes_on_only_if_nobody_else_took_over(url: str) -> None:
+    journal = Journal(url)
+    paused, other = Leases(journal, "paused", 0.3), Leases(journal, "other", 30.0)
+    held = Held(journal, paused._take(["lab", "shop"]), 0.3, time.monotonic() + 0.3)
+    held.permit()
+    assert wait_until(lambda: _expired(journal), 2)
+    # Nobody took it: it is taken again, and good for as long.
+    held.permit()
+    assert not _taken(other, "shop")
+    assert wait_until(lambda: _expired(journal), 2)
+    with other.held(["shop"]), pytest.raises(Fenced, match="the lease of shop has ended"):
+        held.permit()
+    with pytest.raises(Fenced):
+        held.permit()
+    journal.close()
+
+
+def test_without_the_journal_a_lease_is_good_for_its_time_and_no_longer(
+    short_folder: Path,
+) -> None:
+    with PostgresqlServer(short_folder / "pg") as server:
+        journal = Journal(server.url)
+        tokens = Leases(journal, "cut off", 1.0)._take(["shop"])
+        held = Held(journal, tokens, 1.0, time.monotonic() + 1.0)
+    held.permit()
+    ended = time.monotonic() + 1.0
+    assert wait_until(lambda: time.monotonic() > ended, 2)
+    with pytest.raises(Fenced):
+        held.permit()
     journal.close()
 
 
@@ -127,8 +160,8 @@ def test_of_many_who_ask_at_once_one_gets_it(url: str) -> None:
 
 def test_a_journal_in_a_file_locks_by_the_process(tmp_path: Path) -> None:
     journal = Journal(f"sqlite:///{tmp_path}/journal.db")
-    with exclusive(journal, "me", 1.0, tmp_path / "locks", ["shop"]) as guard:
-        assert guard is None
+    with exclusive(journal, "me", 1.0, tmp_path / "locks", ["shop"]) as right:
+        right.permit()
         with pytest.raises(Locked):
             exclusive(journal, "other", 1.0, tmp_path / "locks", ["shop"]).__enter__()
     journal.close()
