@@ -1,4 +1,4 @@
-"""Who signed what: commits by Git, plans by ``ssh-keygen -Y`` (OpenSSH, ssh-keygen(1)).
+"""Who signed what: commits by Git, plans by ``ssh-keygen -Y`` (ssh-keygen(1)) or GPG.
 
 Whom to believe is in files that the operator keeps: an ``allowed_signers`` file
 for SSH keys, a file of public keys for GPG. A signature is believed only by
@@ -18,6 +18,8 @@ from pathlib import Path
 
 NAMESPACE = "gitrove-plan"
 _SECONDS = 60
+_PGP = "-----BEGIN PGP SIGNATURE-----"
+_NOT_BELIEVED = "the signature is not one of this plan by anybody who is trusted"
 
 
 class BadSignature(Exception):
@@ -54,26 +56,64 @@ def commit_signer(repository: Path, commit: str, trust: Trust) -> str:
 
 
 def plan_signer(digest: str, signature: str, trust: Trust) -> str:
-    """The principal whose SSH key signed a plan's *digest*. Raises BadSignature."""
+    """The principal whose SSH key signed a plan's *digest*, or the fingerprint of the GPG key.
+
+    Raises BadSignature.
+    """
     with _trusted(trust) as (signers, environment), tempfile.NamedTemporaryFile("w") as given:
         given.write(signature)
         given.flush()
+        if signature.startswith(_PGP):
+            if fingerprint := _verified_by_gpg(digest, given.name, environment):
+                return fingerprint
+            raise BadSignature(_NOT_BELIEVED)
         options = ["-f", str(signers), "-s", given.name]
         found = _keygen(["find-principals", *options], "", environment)
         for principal in found.splitlines():
             verify = ["verify", *options, "-I", principal, "-n", NAMESPACE]
             if _keygen(verify, digest, environment):
                 return principal
-    raise BadSignature("the signature is not one of this plan by anybody who is trusted")
+    raise BadSignature(_NOT_BELIEVED)
 
 
-def sign_plan(digest: str, key: Path) -> str:
-    """A signature of a plan's *digest* with the SSH key at *key*. Raises BadSignature."""
-    command = ["ssh-keygen", "-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(key)]
-    told = subprocess.run(command, input=digest, capture_output=True, text=True, check=False)
+def sign_plan(digest: str, key: str) -> str:
+    """A signature of a plan's *digest* with the SSH key in the file *key*, else the GPG key *key*.
+
+    Raises BadSignature.
+    """
+    path = Path(key).expanduser()
+    if path.exists():
+        command = ["ssh-keygen", "-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(path)]
+        told = subprocess.run(command, input=digest, capture_output=True, text=True, check=False)
+    else:
+        command = ["gpg", "--quiet", "--armor", "--detach-sign", "--local-user", key]
+        given = _as_signed_by_gpg(digest)
+        told = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     if told.returncode:
-        raise BadSignature(f"ssh-keygen cannot sign with {key}: {told.stderr.strip()}")
+        raise BadSignature(f"{command[0]} cannot sign with {key}: {told.stderr.strip()}")
     return told.stdout
+
+
+def _verified_by_gpg(digest: str, signature: str, environment: dict[str, str]) -> str:
+    """The fingerprint of the primary key, which VALIDSIG names last (GnuPG, doc/DETAILS)."""
+    told = subprocess.run(
+        ["gpg", "--batch", "--status-fd", "1", "--verify", signature, "-"],
+        input=_as_signed_by_gpg(digest),
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=_SECONDS,
+        check=False,
+    )
+    # A signature by a key that has expired or was revoked is valid, and not good.
+    good = re.search(r"^\[GNUPG:\] GOODSIG ", told.stdout, re.MULTILINE)
+    valid = re.search(r"^\[GNUPG:\] VALIDSIG .* (\w+)$", told.stdout, re.MULTILINE)
+    return valid[1] if good and valid and told.returncode == 0 else ""
+
+
+def _as_signed_by_gpg(digest: str) -> str:
+    """GPG's signatures have no namespace: what is signed says itself what it is."""
+    return f"{NAMESPACE} {digest}"
 
 
 def _keygen(arguments: list[str], given: str, environment: dict[str, str]) -> str:

@@ -28,8 +28,12 @@ def approve(
         str, typer.Argument(help="The beginning of a plan's digest; default: list what waits.")
     ] = "",
     key: Annotated[
-        Path | None, typer.Option(help="Your SSH key, where the policy requires signatures.")
-    ] = None,
+        str,
+        typer.Option(
+            help="What you sign with, where the policy requires signatures: "
+            "the file of an SSH key, or the id of a GPG key."
+        ),
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     directory: Directory = Path(),
 ) -> None:
@@ -53,9 +57,7 @@ def _waiting(journal: Journal) -> list[dict[str, str]]:
     return rows
 
 
-def _approve(
-    plan: str, key: Path | None, yes: bool, workspace: Workspace, journal: Journal
-) -> None:
+def _approve(plan: str, key: str, yes: bool, workspace: Workspace, journal: Journal) -> None:
     from policy.signatures import BadSignature, is_digest, sign_plan
     from policy.verdict import Verdict
     from reconciler.cli.plan import show
@@ -71,8 +73,11 @@ def _approve(
     policy = workspace.revision.settings.policy
     if not policy.require_signatures and not may_approve(workspace.actor):
         raise fail(f"{workspace.actor.name} has neither the role approver nor admin")
-    if policy.require_signatures and key is None:
-        raise fail("the policy requires signatures; sign with: --key ~/.ssh/id_ed25519")
+    if policy.require_signatures and not key:
+        raise fail(
+            "the policy requires signatures; sign with --key ~/.ssh/id_ed25519, "
+            "or --key and the id of a GPG key"
+        )
     show(wanted, Verdict(), Output.TEXT)
     if not yes:
         typer.confirm(f"Agree to the plan {digest[:12]}?", abort=True)

@@ -73,15 +73,55 @@ def test_unsigned_strange_and_altered_commits_are_refused(
 
 def test_an_approval_is_of_one_plan(alice: SshKey, mallory: SshKey) -> None:
     trust = Trust(allowed_signers=alice.allowed.encode())
-    signature = sign_plan("d" * 64, alice.path)
+    signature = sign_plan("d" * 64, str(alice.path))
     assert plan_signer("d" * 64, signature, trust) == "alice@example.org"
     for digest, given in (
         ("e" * 64, signature),
-        ("d" * 64, sign_plan("d" * 64, mallory.path)),
+        ("d" * 64, sign_plan("d" * 64, str(mallory.path))),
         ("d" * 64, "nonsense"),
         ("d" * 64, ""),
     ):
         with pytest.raises(BadSignature):
             plan_signer(digest, given, trust)
     with pytest.raises(BadSignature, match="cannot sign with"):
-        sign_plan("d" * 64, Path(os.devnull) / "none")
+        sign_plan("d" * 64, "nobody@example.org")
+
+
+def test_an_approval_can_be_signed_by_gpg(monkeypatch: pytest.MonkeyPatch) -> None:
+    with GpgKey("Carol <carol@example.org>") as carol, GpgKey("Mallory <m@localhost>") as mallory:
+        signatures = {}
+        for key in (carol, mallory):
+            monkeypatch.setenv("GNUPGHOME", key.environment["GNUPGHOME"])
+            signatures[key.fingerprint] = sign_plan("d" * 64, key.fingerprint)
+        monkeypatch.delenv("GNUPGHOME")
+        trust = Trust(keys=carol.public)
+        good = signatures[carol.fingerprint]
+        assert plan_signer("d" * 64, good, trust) == carol.fingerprint
+        for digest, given, believed in (
+            ("e" * 64, good, trust),
+            ("d" * 64, signatures[mallory.fingerprint], trust),
+            ("d" * 64, good, Trust()),
+            ("d" * 64, good[:60], trust),
+        ):
+            with pytest.raises(BadSignature):
+                plan_signer(digest, given, believed)
+
+
+def test_a_signature_of_gpg_counts_only_while_its_key_does() -> None:
+    with GpgKey("Carol <carol@example.org>") as carol:
+        environment = {**os.environ, **carol.environment}
+
+        def gpg(*arguments: str, given: str = "") -> str:
+            command = ["gpg", "--batch", "--quiet", *arguments]
+            done = subprocess.run(
+                command, input=given, env=environment, capture_output=True, text=True, check=True
+            )
+            return done.stdout
+
+        signature = gpg("--armor", "--detach-sign", given=f"gitrove-plan {'d' * 64}")
+        assert plan_signer("d" * 64, signature, Trust(keys=carol.public)) == carol.fingerprint
+        (revocation,) = Path(environment["GNUPGHOME"]).glob("openpgp-revocs.d/*.rev")
+        gpg("--import", given=revocation.read_text().replace(":-----BEGIN", "-----BEGIN"))
+        revoked = Trust(keys=gpg("--armor", "--export").encode())
+        with pytest.raises(BadSignature):
+            plan_signer("d" * 64, signature, revoked)

@@ -24,7 +24,7 @@ policy:
   approvals: [{impact: downtime}]
   actors:
     alice: {roles: [member], projects: [shop], identities: [alice@example.org]}
-    bob: {roles: [member, approver], identities: [bob@example.org]}
+    bob: {roles: [member, approver], identities: [bob@example.org, "%s"]}
     carol: {roles: [reader], projects: [], identities: ["%s"]}
 """
 CACHE = """
@@ -53,6 +53,12 @@ def keys(tmp_path: Path) -> dict[str, SshKey]:
 
 
 @pytest.fixture
+def bob() -> Iterator[GpgKey]:
+    with GpgKey("Bob <bob@example.org>") as key:
+        yield key
+
+
+@pytest.fixture
 def carol() -> Iterator[GpgKey]:
     with GpgKey("Carol <carol@example.org>") as key:
         yield key
@@ -63,15 +69,17 @@ def status(shell: Shell) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-def test_who_may_and_who_agrees(shell: Shell, keys: dict[str, SshKey], carol: GpgKey) -> None:
+def test_who_may_and_who_agrees(
+    shell: Shell, keys: dict[str, SshKey], bob: GpgKey, carol: GpgKey
+) -> None:
     root = shell.repository
     for each in (root / "databases").iterdir():
         each.unlink()
     (root / "policy").mkdir()
     (root / "policy" / "allowed_signers").write_text(keys["alice"].allowed + keys["bob"].allowed)
-    (root / "policy" / "keys.asc").write_bytes(carol.public)
+    (root / "policy" / "keys.asc").write_bytes(carol.public + bob.public)
     with (root / "gitrove.yaml").open("a") as settings:
-        settings.write(POLICY % carol.fingerprint)
+        settings.write(POLICY % (bob.fingerprint, carol.fingerprint))
 
     def commit(key: SshKey | GpgKey | None, flavor: str, size: int = 1) -> str:
         (root / "databases" / "cache.yaml").write_text(CACHE % (flavor, size))
@@ -102,7 +110,7 @@ def test_who_may_and_who_agrees(shell: Shell, keys: dict[str, SshKey], carol: Gp
         commit(keys["alice"], "small", 2)
         assert wait_until(lambda: "approve" in waiting(shell), 30), daemon.log.read_text()
         digest = waiting(shell).split("gitrove approve ")[1].split()[0]
-        assert "sign with: --key" in shell.run("approve", digest, "--yes", expect=1)
+        assert "sign with --key" in shell.run("approve", digest, "--yes", expect=1)
         shell.run("approve", digest, "--yes", "--key", str(keys["alice"].path))
         shell.run("approve", digest, "--yes", "--key", str(keys["mallory"].path))
         shell.run("sync")
@@ -114,7 +122,8 @@ def test_who_may_and_who_agrees(shell: Shell, keys: dict[str, SshKey], carol: Gp
         shell.run("sync")
         assert status(shell)["flavor"] == "tiny"
         now = waiting(shell).split("gitrove approve ")[1].split()[0]
-        assert "medium" in shell.run("approve", now, "--yes", "--key", str(keys["bob"].path))
+        shell.environment |= bob.environment
+        assert "medium" in shell.run("approve", now, "--yes", "--key", bob.fingerprint)
         assert wait_until(lambda: status(shell)["flavor"] == "medium", 60), daemon.log.read_text()
         assert daemon.end() == 0
     finally:
