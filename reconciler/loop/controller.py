@@ -8,6 +8,7 @@ first; what fails waits longer each time, and nobody else waits for it.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -41,6 +42,7 @@ from specs.desired import Address, Desired
 
 log = logging.getLogger("gitrove")
 
+_UNCLEAR_SECONDS = 2.0
 _JITTER = 0.1
 """The share of the interval by which looks are spread, so that several daemons part."""
 
@@ -195,8 +197,9 @@ class Controller:
         look = self._look(workspace, observed, known, busy, syncs)
         turns = self._settled_turns(look)
         self._record(known, look, busy)
-        retries = [s.retry_at for s in look.states.values() if s.retry_at > began]
-        self._next_look = min([self._next_look, *retries])
+        sooner = [s.retry_at for s in look.states.values() if s.retry_at > began]
+        sooner += [_unclear_until(s, known.get(a), began) for a, s in look.states.items()]
+        self._next_look = min([self._next_look, *sooner])
         for project in sorted(turns, key=lambda each: self._turns.get(each, 0.0)):
             self._begin(workspace, project, turns[project], look.states)
         for each in syncs:
@@ -328,7 +331,8 @@ class Controller:
         unapproved = self._tools.unapproved(look.workspace, own)
         for action in own.actions:
             state = look.states[action.address]
-            if why := unapproved.get(action.address):
+            why = unapproved.get(action.address)
+            if why and not holds.brings_back(action):
                 waits.setdefault(action.id, why)
             if state.retry_at > self._clock() and action.address not in look.wanted:
                 waits.setdefault(action.id, conditions.resting(state))
@@ -469,6 +473,14 @@ class Controller:
         if replace(state, since=0.0) != replace(self._told, since=0.0):
             self._resources.write_source(state)
             self._told = state
+
+
+def _unclear_until(now: Resource, before: Resource | None, at: float) -> float:
+    """When to look again: the sooner, the shorter it has been unknown. It may just be starting."""
+    if now.health is not Health.UNKNOWN:
+        return math.inf
+    since = before.since if before and before.health is now.health else at
+    return at + max(_UNCLEAR_SECONDS, at - since)
 
 
 def _wanted(syncs: Iterable[Request], states: Collection[str]) -> set[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
 from planners.plan import Action, Impact, Note, Plan, Summary, Verb
+from planners.steps import StartDatabase, StartServer
 from reconciler.loop.rules import Rules
 from reconciler.moments import utc
 from specs.desired import Address
@@ -49,16 +50,36 @@ def _why(action: Action, rules: Rules, settled: Callable[[str], bool], wanted: b
     return ""
 
 
+def brings_back(action: Action) -> bool:
+    """Whether it starts what has stopped, as it is: it needs nothing that comes before it."""
+    return action.verb is Verb.REPAIR and isinstance(action.step, StartServer | StartDatabase)
+
+
 def without(plan: Plan, gone: Collection[str]) -> Plan:
-    """*plan* without the actions *gone*, and without those that wait for them."""
+    """*plan* without the actions *gone*, and without those that wait for them.
+
+    What brings back waits for none of them: a database that has stopped does not
+    stay so because a change of it has to wait.
+    """
     left: list[Action] = []
-    missing = set(gone)
+    missing: dict[str, list[str]] = {}
     for action in plan.actions:
-        if action.id in missing or missing.intersection(action.after):
-            missing.add(action.id)
+        absent = missing.keys() & action.after
+        if action.id in gone or (absent and not brings_back(action)):
+            missing[action.id] = action.after
+        elif absent:
+            left.append(msgspec.structs.replace(action, after=_present(action.after, missing)))
         else:
             left.append(action)
     return _of(plan, left)
+
+
+def _present(after: Iterable[str], missing: Mapping[str, list[str]]) -> list[str]:
+    """What is left of *after*, with what the missing ones waited for in their place."""
+    found: dict[str, None] = {}
+    for each in after:
+        found |= dict.fromkeys(_present(missing[each], missing) if each in missing else [each])
+    return list(found)
 
 
 def by_address(actions: Iterable[Action]) -> dict[str, list[Action]]:

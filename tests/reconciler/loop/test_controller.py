@@ -59,6 +59,25 @@ def test_nothing_is_looked_at_before_it_is_time(loop: Loop) -> None:
     assert loop.flavor("one") == "small"
 
 
+def test_what_is_unclear_is_looked_at_again_the_sooner_the_newer_it_is(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop.commit(instances("tiny", ONE), "{interval: 600}")
+    loop.tick(2)
+    guests = loop.world.guests
+    silent = dict.fromkeys(loop.world.cloud.state.guests)
+    monkeypatch.setattr(guests, "observe", lambda _endpoints: silent)
+    loop.tick(seconds=700)
+    assert loop.of(ONE).health is Health.UNKNOWN
+    rounds = loop.controller.figures.rounds
+    loop.tick(60, seconds=1)
+    # After 2, 4, 8, 16, 32 seconds, and not each second.
+    assert 4 <= loop.controller.figures.rounds - rounds <= 6
+    monkeypatch.undo()
+    loop.tick(seconds=60)
+    assert loop.of(ONE).health is Health.HEALTHY
+
+
 def test_observe_and_plan_change_nothing_until_somebody_asks(loop: Loop) -> None:
     for mode in ("observe", "plan"):
         loop.commit(instances("tiny", ONE), f"{{mode: {mode}}}")

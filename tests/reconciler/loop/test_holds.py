@@ -37,6 +37,17 @@ def test_dependents_wait_too_and_their_address_is_not_checked() -> None:
     assert set(left.basis) == {"b/y"} and left.summary.destroyed == []
 
 
+def test_what_brings_back_waits_for_nothing_that_has_to_wait() -> None:
+    on = action("a/x:1", verb=Verb.REPAIR)
+    resize, write = action("a/x:2", "a/x:1"), action("a/x:3", "a/x:2")
+    start = action("a/x:4", "a/x:3", verb=Verb.REPAIR)
+    whole = plan(on, resize, write, start, action("a/x:5", "a/x:4"))
+    left = without(whole, {"a/x:2", "a/x:5"}).actions
+    # It still comes after what comes before that.
+    assert [(each.id, each.after) for each in left] == [("a/x:1", []), ("a/x:4", ["a/x:1"])]
+    assert [each.id for each in without(whole, {"a/x:2", "a/x:4"}).actions] == ["a/x:1"]
+
+
 def test_the_part_of_a_project_does_not_change_with_the_others() -> None:
     one, other = action("a/x:1"), action("b/y:1")
     first = part(plan(one, other, unchanged=3), {"a/x"})
