@@ -25,12 +25,12 @@ from typing import Any
 
 import git
 
-from executors.errors import Passing
 from guest_agent.toolkit.processes import wait_until
 from reconciler.health import Health
 from reconciler.journal.journal import Journal
 from reconciler.journal.leases import share
 from tests.scenarios.test_daemons import declare, free_address, push
+from tests.scenarios.test_simulated_day import a_day
 from tests.support.daemons import Daemon, Loop, instances
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.shell import Shell
@@ -193,52 +193,11 @@ def _takeover(place: Path, lease: float) -> float:
 
 
 def day(counts: list[int]) -> None:
-    """Each simulated minute something may happen; at the end everything is as it is declared."""
+    """See ``tests.scenarios.test_simulated_day``, with 40 instances."""
     seed = (counts or [1])[0]
-    chance = random.Random(seed)
     with folder() as place:
         began = time.perf_counter()
-        loop = prepared(place, 40)
-        cloud, told = (
-            loop.world.cloud,
-            {"faults": 0, "lost servers": 0, "commits": 0, "restarts": 0},
-        )
-        names = [f"p{n}/i{n}" for n in range(40)]
-        for path in loop.root.glob("p*.yaml"):
-            path.unlink()
-        with git.Repo(loop.root) as repository:
-            repository.git.add("-u")
-        loop.commit(instances("tiny", *names))
-
-        def fault(verb: str) -> None:
-            if chance.random() < 0.02 and verb not in ("observe", "observe:done"):
-                told["faults"] += 1
-                raise Passing("the service is away")
-
-        cloud.fault = fault
-        flavor = "tiny"
-        for _minute in range(24 * 60):
-            event = chance.random()
-            if event < 0.02 and cloud.state.servers:
-                server = chance.choice(sorted(cloud.state.servers))
-                cloud.fault = lambda _verb: None
-                cloud.delete_server(server)
-                cloud.fault = fault
-                told["lost servers"] += 1
-            elif event < 0.03:
-                flavor = chance.choice(["tiny", "small", "medium"])
-                loop.commit(instances(flavor, *names))
-                told["commits"] += 1
-            elif event < 0.04:
-                loop.restarted()
-                told["restarts"] += 1
-            loop.tick(seconds=60.0)
-        cloud.fault = lambda _verb: None
-        loop.tick(60, seconds=60.0)
-        state = cloud.state
-        assert len(state.servers) == len(state.volumes) == len(state.ports) == len(names)
-        assert {s.flavor for s in state.servers.values()} == {flavor}
-        assert {r.health for r in loop.resources.read().values()} == {Health.HEALTHY}
+        told = a_day(place, 40, seed)
         print(json.dumps({"seed": seed, "seconds": round(time.perf_counter() - began, 1), **told}))
 
 

@@ -10,7 +10,10 @@ from specs.models import ConfigurationGroup
 
 
 def changes(before: Desired, after: Desired, actor: str) -> Iterator[Event]:
-    """``dbaas.configuration_*`` for what is new, other, or gone; none is ever an error."""
+    """``dbaas.configuration_*`` for what is new, other, or gone; none is ever an error.
+
+    Other values alone are an edit, anything else an update: the PATCH and the PUT of the spec.
+    """
     for address in sorted({*before.groups, *after.groups}):
         old, new = before.groups.get(address), after.groups.get(address)
         if old is None and new is not None:
@@ -19,9 +22,15 @@ def changes(before: Desired, after: Desired, actor: str) -> Iterator[Event]:
         elif new is None:
             traits = {"configuration_id": str(address)}
             yield from _both("delete", address, after, actor, traits)
+        elif old is not None and _but_values(old) == _but_values(new) and old != new:
+            yield from _both("edit", address, after, actor, {"configuration_id": str(address)})
         elif old is not None and old != new:
             traits = {"configuration_id": str(address), "name": address.name, "description": ""}
             yield from _both("update", address, after, actor, traits)
+
+
+def _but_values(group: ConfigurationGroup) -> ConfigurationGroup:
+    return group.model_copy(update={"spec": group.spec.model_copy(update={"values": {}})})
 
 
 def _created(address: Address, group: ConfigurationGroup) -> Traits:

@@ -74,7 +74,8 @@ def _people(app: Flask, daemon: Daemon) -> None:
 
     @app.get("/")
     def fleet() -> str:
-        return page("fleet.html", **pages.fleet(daemon, request.args.get("q", "")))
+        query, number = request.args.get("q", ""), request.args.get("page", 1, type=int)
+        return page("fleet.html", **pages.fleet(daemon, query, number))
 
     @app.get("/resources/<project>/<name>")
     def resource(project: str, name: str) -> str:

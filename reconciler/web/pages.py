@@ -22,19 +22,27 @@ from specs.models import Instance
 Shown = dict[str, Any]
 
 _EVENTS = 30
-_ROWS = 500
+_ROWS = 200
 _WAITING = "waiting"
 
 
-def fleet(daemon: Daemon, query: str) -> Shown:
-    """Every resource whose address, health or reason has *query*, and the sources."""
+def fleet(daemon: Daemon, query: str, page: int) -> Shown:
+    """A page (from 1) of the resources whose address, health or reason has *query*, ill ones first.
+
+    And the sources.
+    """
     resources = Resources(daemon.journal)
     every = list(resources.read().values())
     text = query.lower()
     chosen = [r for r in every if text in f"{r.address} {r.health} {r.reason}".lower()]
+    chosen.sort(key=lambda r: (r.health == "Healthy", r.address))
+    last = max(1, -(-len(chosen) // _ROWS))
+    page = min(max(page, 1), last)
     return {
-        "resources": sorted(chosen, key=lambda r: (r.health == "Healthy", r.address))[:_ROWS],
-        "more": max(0, len(chosen) - _ROWS),
+        "resources": chosen[(page - 1) * _ROWS : page * _ROWS],
+        "page": page,
+        "pages": last,
+        "found": len(chosen),
         "counts": sorted(Counter(str(r.health) for r in every).items()),
         "sources": resources.sources(),
         "query": query,

@@ -19,7 +19,7 @@ DEFINED = json.loads((Path(__file__).parent / "definitions.json").read_text())
 BASE = {"tenant_id", "client_ip", "server_ip", "server_type", "request_id"}
 NOT_THERE_YET = ("cluster", "instance_promote", "instance_eject", "instance_detach.")
 BY_COMMITS = ("configuration_",)
-WORDS = ("create", "update", "delete")
+WORDS = ("create", "edit", "update", "delete")
 
 INSTANCE = """
 apiVersion: gitrove/v1
@@ -108,7 +108,9 @@ def test_every_event_is_told_as_it_is_defined(told: SimulatedWorld) -> None:
 
 def test_configuration_groups_are_told_by_commits() -> None:
     other = GROUP.replace("55", "66")
-    texts = ["", GROUP, other, ""]
+    another = other.replace("metadata: {", "metadata: {labels: {team: web}, ")
+    assert another != other
+    texts = ["", GROUP, other, another, ""]
     told = [
         event
         for before, after in pairwise(texts)
