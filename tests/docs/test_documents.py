@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from reconciler.cli.main import app
+from reconciler.health import Health
 from specs.models import KINDS
 from specs.settings import Settings
 from tests.support.shell import Shell
@@ -22,6 +23,7 @@ from tests.support.shell import Shell
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _GUIDE = (ROOT / "docs" / "guide.md").read_text()
+DAEMON = (ROOT / "docs" / "daemon.md").read_text()
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -119,3 +121,48 @@ def test_the_documents_have_yaml_of_every_sort() -> None:
     assert sum(block.get("kind") in KINDS for block in blocks) >= 3
     assert sum("policy" in block or "reconcile" in block for block in blocks) >= 2
     assert sum(set(block) == {"spec"} for block in blocks) >= 2
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_points_to_is_there(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+    assert [each for each in links if not (document.parent / each).exists()] == []
+
+
+def test_the_files_that_the_architecture_names_are_there() -> None:
+    named = re.findall(r"`([\w.-]+/[\w./-]*)`", (ROOT / "ARCHITECTURE.md").read_text())
+    assert len(named) > 40
+    known = [ROOT, *(ROOT / each for each in ("guest_agent", "reconciler", "executors"))]
+    gone = [each for each in named if not any((folder / each).exists() for folder in known)]
+    assert gone == []
+
+
+def test_the_words_of_health_are_those_in_the_table() -> None:
+    table = DAEMON.partition("## Health\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| (\w+) \|", table, re.MULTILINE)) == {str(each) for each in Health}
+
+
+def test_environment_variables_that_are_named_are_read() -> None:
+    code = "".join(
+        path.read_text()
+        for package in ("reconciler", "executors", "specs", "guest_agent", "tests", "scripts")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix in (".py", "")
+    )
+    named = {name for each in DOCUMENTS for name in re.findall(r"GITROVE_\w+", each.read_text())}
+    assert named and {name for name in named if name not in code} == set()
+
+
+def test_the_notifications_that_are_named_are_told() -> None:
+    told = DAEMON.partition("## Notifications\n")[2].partition("\n## ")[0]
+    names = re.findall(r"`(trove\.[\w.]+)`", told)
+    source = (ROOT / "reconciler" / "notifications" / "billing.py").read_text()
+    assert names and [each for each in names if each.rpartition(".")[2] not in source] == []
+
+
+def test_routes_that_are_named_are_served() -> None:
+    served = (ROOT / "reconciler" / "web" / "app.py").read_text()
+    served += (ROOT / "reconciler" / "web" / "hooks.py").read_text()
+    named = set(re.findall(r"`(/[a-z]+)`", DAEMON))
+    assert {"/metrics", "/healthz", "/readyz", "/hooks"} <= named
+    assert [each for each in named if f'"{each}"' not in served] == []
