@@ -148,6 +148,8 @@ class Daemon:
                 self._deliver()
             except SQLAlchemyError as error:
                 log.error("the journal cannot be used: %s", str(error).splitlines()[0])
+            except Exception:
+                log.exception("notifications wait: a defect in gitrove")
         self._told.set()
 
     def _deliver(self) -> None:
