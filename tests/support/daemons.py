@@ -125,7 +125,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [str(GITROVE), "daemon", "--interval", interval, *options],
                 cwd=shell.repository,
-                env=shell.environment,
+                env={**shell.environment, "PYTHONFAULTHANDLER": "1"},
                 stdout=log,
                 stderr=log,
             )
@@ -146,5 +146,11 @@ class Daemon:
         assert wait_until(is_ready, 60), self.log.read_text()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status; one that does not end says in its log where its threads are."""
         self.process.send_signal(how)
-        return self.process.wait(60)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(60)
+            raise AssertionError(f"it did not end:\n{self.log.read_text()}") from None
