@@ -84,11 +84,14 @@ def sign_plan(digest: str, key: str) -> str:
     path = Path(key).expanduser()
     if path.exists():
         command = ["ssh-keygen", "-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(path)]
-        told = subprocess.run(command, input=digest, capture_output=True, text=True, check=False)
+        given = digest
     else:
         command = ["gpg", "--quiet", "--armor", "--detach-sign", "--local-user", key]
         given = _as_signed_by_gpg(digest)
+    try:
         told = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise BadSignature(f"{command[0]} is not installed") from None
     if told.returncode:
         raise BadSignature(f"{command[0]} cannot sign with {key}: {told.stderr.strip()}")
     return told.stdout

@@ -266,14 +266,20 @@ class Run:
 
 
 def _engine(url: str) -> Engine:
-    if sa.make_url(url).get_backend_name() == "postgresql":
-        # Who is paused in a transaction must not keep its locks from the others.
-        options = f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS * 1000}"
-        return sa.create_engine(url, connect_args={"options": options}, pool_pre_ping=True)
-    engine = sa.create_engine(url)
+    # Where the server may have ended a connection, each is tried before it is used.
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable)
+    elif engine.dialect.name == "postgresql":
+        sa.event.listen(engine, "connect", _impatient)
     return engine
+
+
+def _impatient(connection: Any, _record: Any) -> None:
+    """Who is paused in a transaction must not keep its locks from the others."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_SECONDS * 1000}")
+    connection.commit()
 
 
 def _durable(connection: Any, _record: Any) -> None:

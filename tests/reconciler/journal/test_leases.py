@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from executors.engine import Entry, State
 from guest_agent.toolkit.processes import wait_until
 from planners.plan import Action, Plan, Verb
 from planners.steps import StartDatabase
+from reconciler.journal import journal as journals
 from reconciler.journal.journal import Journal
 from reconciler.journal.leases import Fenced, Held, Leases, exclusive, share
 from reconciler.locks import Locked
@@ -128,6 +130,24 @@ def test_without_the_journal_a_lease_is_good_for_its_time_and_no_longer(
     with pytest.raises(Fenced):
         held.permit()
     journal.close()
+
+
+def test_who_is_paused_in_a_transaction_keeps_nobody_from_taking_over(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "_IDLE_SECONDS", 1)
+    paused, other = Journal(url), Journal(url)
+    tokens = Leases(paused, "paused", 0.2)._take(["shop"])
+    held = Held(paused, tokens, 0.2, time.monotonic() + 0.2)
+    with pytest.raises(sa.exc.SQLAlchemyError), paused.connect() as connection:
+        held.fence(connection)
+        # It has the row; the other has to wait, and not for ever.
+        assert wait_until(lambda: _taken(Leases(other, "other", 30.0), "shop"), 20)
+        connection.execute(sa.text("SELECT 1"))
+    # It goes on with a new connection.
+    assert paused.records() == {}
+    paused.close()
+    other.close()
 
 
 def _expired(journal: Journal) -> bool:
