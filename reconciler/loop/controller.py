@@ -24,16 +24,14 @@ from planners.planning import reports_by_address
 from policy.verdict import DENY, Verdict
 from reconciler import applying, logs
 from reconciler.applying import Stale, World
-from reconciler.fleet import usage
 from reconciler.health import Health
 from reconciler.journal.journal import JournalError
 from reconciler.journal.requests import ACCEPT, SYNC, Request, Requests
 from reconciler.journal.resources import Resource, Resources, SourceState
 from reconciler.locks import Locked
-from reconciler.loop import conditions, holds
+from reconciler.loop import accounts, conditions, holds
+from reconciler.loop.accounts import Mine
 from reconciler.loop.rules import Book
-from reconciler.notifications import billing, commits
-from reconciler.notifications.events import Event
 from reconciler.observation import learn
 from reconciler.tracing import TRACER
 from reconciler.watching import Watch
@@ -45,9 +43,6 @@ log = logging.getLogger("gitrove")
 _UNCLEAR_SECONDS = 2.0
 _JITTER = 0.1
 """The share of the interval by which looks are spread, so that several daemons part."""
-
-
-Mine = Callable[[str], bool]
 
 
 def _everything(_project: str) -> bool:
@@ -204,7 +199,7 @@ class Controller:
             self._begin(workspace, project, turns[project], look.states)
         for each in syncs:
             self._requests.end(each.id, _answer(each, turns.values(), look.states))
-        self._tell_commit(workspace)
+        self._tell_commit(workspace, look.mine)
         self._revision = workspace.revision.name
         self.view = View(workspace, observed, look.plan)
         self.figures.planned = len(look.plan.actions)
@@ -222,16 +217,9 @@ class Controller:
         period = view.workspace.revision.settings.reconcile.audit if view else 0
         if view is None or not period or now < self._audited + period:
             return
-        resources, mine = self._resources.read(self._watch.name), self._tools.mine()
-        events = [
-            billing.exists(Address.parse(address), r.facts, str(r.health), self._audited, now)
-            for address, r in resources.items()
-            if r.facts and mine(Address.parse(address).project)
-        ]
-        limits = view.workspace.desired.quotas
-        for project, used in usage(view.observed).items():
-            if mine(project):
-                events += billing.quota(project, limits.get(project), used, now)
+        known = self._resources.read(self._watch.name)
+        desired, mine = view.workspace.desired, self._tools.mine()
+        events = accounts.inventory(known, desired, view.observed, mine, self._audited, now)
         self._resources.write([], events=events)
         self._audited = now
 
@@ -429,8 +417,8 @@ class Controller:
             and (project := Address.parse(address).project) not in busy
             and look.mine(project)
         ]
-        events = [e for a, s in dated.items() for e in self._counted(a, known.get(a), s)]
-        events += [e for each in gone for e in self._counted(each.address, each, None)]
+        ends = [*((known.get(a), s) for a, s in dated.items()), *((each, None) for each in gone)]
+        events = [e for old, new in ends for e in accounts.changed(old, new, now, self._actor)]
         self._resources.write((s for a, s in dated.items() if s != known.get(a)), gone, events)
         for address, resource in dated.items():
             before = known.get(address)
@@ -439,22 +427,13 @@ class Controller:
                 told = {"resource": address, "commit": resource.revision}
                 log.info("%s is %s%s", address, resource.health, why, extra=told)
 
-    def _tell_commit(self, workspace: Workspace) -> None:
-        """Tell what a new commit declares of what takes no action."""
+    def _tell_commit(self, workspace: Workspace, mine: Mine) -> None:
         if workspace.revision.name == self._revision:
             return
         before = self.view.workspace if self.view else self._before
         desired = before.desired if before else Desired()
-        self._resources.write([], events=commits.changes(desired, workspace.desired, self._actor))
-
-    def _counted(
-        self, address: str, before: Resource | None, after: Resource | None
-    ) -> Iterable[Event]:
-        """What who counts is told when *before* became *after*."""
-        old, new = (each.facts if each else {} for each in (before, after))
-        state = str((after or before or Resource("", "")).health)
-        now = self._clock()
-        return billing.changes(Address.parse(address), old, new, state, now, self._actor)
+        events = accounts.declared(desired, workspace.desired, self._actor, mine)
+        self._resources.write([], events=events)
 
     def _lose_sight(self, why: str) -> None:
         """What cannot be seen is unknown, never gone."""

@@ -21,7 +21,7 @@ from executors.engine import Stop
 from reconciler.journal.executions import Executions
 from reconciler.journal.journal import Journal
 from reconciler.journal.leases import SECONDS, Leases, share
-from reconciler.loop.controller import Mine
+from reconciler.loop.accounts import Mine
 from reconciler.loop.followers import Follower
 from reconciler.notifications.delivery import deliver, ways
 from reconciler.watching import Watch

@@ -24,7 +24,8 @@ from reconciler.journal.executions import ERROR, Executions
 from reconciler.journal.journal import Journal, JournalError
 from reconciler.journal.requests import Requests
 from reconciler.journal.resources import Resources
-from reconciler.loop.controller import Controller, Mine, Tools
+from reconciler.loop.accounts import Mine
+from reconciler.loop.controller import Controller, Tools
 from reconciler.scheduling import ACTOR, Scheduler
 from reconciler.watching import Watch
 from reconciler.workspace import Workspace
