@@ -133,8 +133,11 @@ def postgresql(server: PostgreSQL) -> Iterator[Parameter]:
         yield gone | ({"replacedBy": successor} if successor else {})
 
 
-def describe(name: str) -> list[Parameter]:
-    """Start a bare server of this kind in a scratch folder and ask it. Takes seconds."""
+def describe(name: str) -> tuple[str, list[Parameter]]:
+    """Start a bare server of this kind in a scratch folder and ask it. Takes seconds.
+
+    Its version, and its parameters.
+    """
     build, listing, user, port = _KINDS[name]
     with tempfile.TemporaryDirectory(prefix="gitrove-") as scratch:
         folder = Path(scratch)
@@ -150,9 +153,12 @@ def describe(name: str) -> list[Parameter]:
         server.initialise()
         server.start()
         try:
-            return list(listing(server))
+            return server.version(), list(listing(server))
         finally:
             server.stop()
+
+
+_HEAD = "# Written by scripts/describe_parameters.py of"
 
 
 def _owner(name: str) -> Callable[[], str]:
@@ -166,9 +172,19 @@ _KINDS: dict[str, Any] = {
 
 
 def main(name: str) -> None:
-    path = ROOT / "guest_agent" / "datastores" / name / "parameters.yaml"
-    lines = [f"- {json.dumps(parameter)}\n" for parameter in describe(name)]
-    path.write_text(f"# Written by scripts/describe_parameters.py {name}\n" + "".join(lines))
+    version, parameters = describe(name)
+    lines = [f"- {json.dumps(parameter)}\n" for parameter in parameters]
+    path_of(name).write_text(f"{_HEAD} {name} {version}\n" + "".join(lines))
+
+
+def path_of(name: str) -> Path:
+    return ROOT / "guest_agent" / "datastores" / name / "parameters.yaml"
+
+
+def described(name: str) -> str:
+    """The version of the server that the file was written from."""
+    with path_of(name).open() as file:
+        return file.readline().split()[-1]
 
 
 if __name__ == "__main__":
