@@ -29,9 +29,10 @@ from guest_agent.toolkit.processes import wait_until
 from reconciler.health import Health
 from reconciler.journal.journal import Journal
 from reconciler.journal.leases import share
-from tests.scenarios.test_daemons import declare, free_address, push
+from tests.scenarios.test_daemons import declare, push
 from tests.scenarios.test_simulated_day import a_day
 from tests.support.daemons import Daemon, Loop, instances
+from tests.support.free_port import free_address
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.shell import Shell
 from tests.support.worlds import SimulatedWorld

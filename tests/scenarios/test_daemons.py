@@ -20,6 +20,7 @@ import pytest
 from guest_agent.toolkit.processes import wait_until
 from reconciler.journal.leases import share
 from tests.support.daemons import Daemon
+from tests.support.free_port import free_address
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.shell import Shell
 
@@ -70,11 +71,6 @@ def start(shell: Shell) -> Iterator[Callable[..., Daemon]]:
     for daemon in daemons:
         daemon.process.kill()
         daemon.process.wait(60)
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def servers(shell: Shell) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import git
@@ -23,14 +23,6 @@ kind: Instance
 metadata: {name: cache, project: %s}
 spec: {datastore: {name: redis}, flavor: %s, volume: {size: 1}}
 """
-
-
-@pytest.fixture
-def shell(short_folder: Path) -> Iterator[Shell]:
-    shell = Shell(short_folder)
-    shell.run("init", "shop")
-    yield shell
-    shell.run("local", "down")
 
 
 @pytest.fixture

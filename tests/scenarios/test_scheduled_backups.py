@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from guest_agent.toolkit.processes import wait_until
 from tests.support.daemons import Daemon
+from tests.support.free_port import free_address
 from tests.support.shell import Shell
 
 SCHEDULE = """
@@ -74,8 +74,7 @@ def test_a_daemon_takes_what_is_due_and_the_next_one_goes_on(
     first.end(signal.SIGKILL)
     broken.write_text(SCHEDULE)
     shell.commit()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        where = f"127.0.0.1:{free.getsockname()[1]}"
+    where = free_address()
     second = start("--listen", where)
     second.ready(where)
     with urllib.request.urlopen(f"http://{where}/metrics") as answer:

@@ -36,14 +36,6 @@ spec: {datastore: {name: redis}, flavor: %s, volume: {size: %d}}
 
 
 @pytest.fixture
-def shell(short_folder: Path) -> Iterator[Shell]:
-    shell = Shell(short_folder)
-    shell.run("init", "shop")
-    yield shell
-    shell.run("local", "down")
-
-
-@pytest.fixture
 def keys(tmp_path: Path) -> dict[str, SshKey]:
     def make(name: str) -> SshKey:
         (tmp_path / name).mkdir()

@@ -15,8 +15,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from guest_agent.toolkit.processes import wait_until
-from tests.scenarios.test_daemons import free_address
 from tests.support.daemons import Daemon
+from tests.support.free_port import free_address
 from tests.support.shell import Shell
 
 SCREENSHOTS = os.environ.get("GITROVE_SCREENSHOTS", "")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from guest_agent.toolkit.processes import wait_until
 from tests.support.daemons import Daemon
@@ -26,16 +23,6 @@ spec:
   users: [%s]
 """
 READER = "{name: reader}"
-
-
-@pytest.fixture
-def shell(short_folder: Path) -> Iterator[Shell]:
-    shell = Shell(short_folder)
-    shell.run("init", "shop")
-    for each in (shell.repository / "databases").iterdir():
-        each.unlink()
-    yield shell
-    shell.run("local", "down")
 
 
 def row(shell: Shell) -> dict[str, Any]:
@@ -58,6 +45,8 @@ def server(shell: Shell) -> psutil.Process | None:
 
 
 def test_a_window_and_a_freeze(shell: Shell) -> None:
+    for each in (shell.repository / "databases").iterdir():
+        each.unlink()
     settings = shell.repository / "gitrove.yaml"
     plain = settings.read_text()
     now = datetime.now(UTC)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from guest_agent.toolkit.processes import wait_until
+from tests.support.free_port import free_port
 
 _SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") or "sshd"
 
@@ -38,7 +39,7 @@ def sshd(folder: Path, authorized: Path) -> Iterator[int]:
     if os.geteuid() == 0:
         # Where sshd, when root, puts those who are not logged in yet.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     lines = {
         "ListenAddress": f"127.0.0.1:{port}",
         "HostKey": host,
@@ -173,11 +174,6 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
         )
     )
     return certificate, private
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import psycopg2
 
 from guest_agent.toolkit.processes import wait_until
+from tests.support.free_port import free_port
 
 _BIN = Path("/usr/lib/postgresql/15/bin")
 
@@ -26,8 +26,7 @@ class PostgresqlServer:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:
